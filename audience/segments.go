@@ -1,0 +1,4 @@
+package audience
+
+// Segment is a named set of users.
+type Segment uint32
