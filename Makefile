@@ -1,0 +1,48 @@
+# Mazad: what a person needs to type. Nothing but Go, Node.js, npm and make is needed.
+SHELL := /bin/bash
+GO    ?= go
+DATA  := $(abspath $(wildcard ../shared/data))
+MAZAD_DATA ?= $(DATA)
+export MAZAD_DATA
+
+# Packages with few dependencies, cheap to build a second time for the race detector.
+RACE := ./targeting/... ./audience/... ./auction/... ./prediction/... ./pacing/... ./internal/...
+
+.PHONY: help demo test check build bench engines fuzz clean-data need
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: engines build ## build, start everything on this machine, seed a small world, send traffic
+	@bin/mazad demo
+
+test: engines ## every test, at most 20 minutes from cold on 2 cores
+	$(GO) vet ./...
+	set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testlog
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+	  set -o pipefail; echo "again with the race detector: the quiet rooms"; \
+	  $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \
+	else echo "SKIPPED: the race detector needs a C compiler, and there is none" >&2; [ -z "$(CI)" ]; fi
+
+check: need ## what to run before a commit: vet, the house rules, the short tests
+	$(GO) vet ./...
+	$(GO) test ./internal/house
+	set -o pipefail; $(GO) test -short -json ./... | $(GO) run ./internal/testlog
+
+build: need ## bin/mazad
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mazad ./cmd/mazad
+
+bench: build ## every suite in its quick form
+	@set -e; for suite in match decide http; do bin/mazad bench $$suite --quick; done
+
+engines: need ## install the embedded ClickHouse library
+	@.ci/engines
+
+fuzz: need ## every fuzz target for 10 seconds; FUZZTIME=1m for longer
+	@.ci/fuzz
+
+clean-data: ## remove ./var, all that demo and serve have kept
+	rm -rf var
+
+need:
+	@.ci/need
