@@ -23,11 +23,3 @@ type Personal struct {
 	Interests []Interest
 	Segments  []Segment
 }
-
-// halfHour is the local half-hour of a zone.
-func (q *Contextual) halfHour(zone uint16) uint16 {
-	if int(zone) < len(q.HalfHour) {
-		return q.HalfHour[zone]
-	}
-	return HalfHourUnknown
-}

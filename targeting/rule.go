@@ -5,16 +5,16 @@ import "fmt"
 // Limits of one Rule. They are far above what a person enters and low enough
 // that one ad group cannot make the index slow for the others.
 const (
-	MaxCountries       = 300   // per list; ISO 3166-1 has 249
-	MaxRegions         = 3000  // per list
-	MaxCities          = 3000  // per list; TikTok's limit on location_ids
-	MaxLanguages       = 200   // ISO 639-1 has 184
-	MaxInterests       = 1000  // per rule
-	MaxTags            = 1000  // per rule
-	MaxSegmentClauses  = 16    // ANDed ORs per rule
-	MaxClauseSegments  = 500   // per OR
-	MaxExcludeSegments = 1000  // per rule
-	MaxZone            = 1<<10 // zones that a query carries half-hours for
+	MaxCountries       = 300     // per list; ISO 3166-1 has 249
+	MaxRegions         = 3000    // per list
+	MaxCities          = 3000    // per list; TikTok's limit on location_ids
+	MaxLanguages       = 200     // ISO 639-1 has 184
+	MaxInterests       = 1000    // per rule
+	MaxTags            = 1000    // per rule
+	MaxSegmentClauses  = 16      // ANDed ORs per rule
+	MaxClauseSegments  = 500     // per OR
+	MaxExcludeSegments = 1000    // per rule
+	MaxZone            = 1 << 10 // zones that a query carries half-hours for
 )
 
 // Rule is what one ad group asks for. Every constraint must hold; the zero value
