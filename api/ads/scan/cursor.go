@@ -1,0 +1,307 @@
+package scan
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// MaxDepth is the deepest nesting that is accepted. OpenRTB needs about ten.
+const MaxDepth = 64
+
+// Kind is the JSON type of a value.
+type Kind uint8
+
+// The kinds. Bad is the end of the document or a byte that starts no value.
+const (
+	Bad Kind = iota
+	Object
+	Array
+	String
+	Number
+	Bool
+	Null
+)
+
+// kindOf maps the first byte of a value to its kind.
+var kindOf = [256]Kind{
+	'{': Object, '[': Array, '"': String, 't': Bool, 'f': Bool, 'n': Null, '-': Number,
+	'0': Number, '1': Number, '2': Number, '3': Number, '4': Number,
+	'5': Number, '6': Number, '7': Number, '8': Number, '9': Number,
+}
+
+// Cursor stands somewhere in a JSON document. The zero value is ready for Reset.
+type Cursor struct {
+	data  []byte
+	pos   int
+	start int // where the value read last begins
+	depth int
+	first bool // directly behind an opening bracket
+	bad   bool
+	arena []byte // unescaped strings of this document
+	fault Fault
+}
+
+// Reset puts the cursor at the beginning of data, which must not change while
+// the cursor or strings from it are in use.
+func (c *Cursor) Reset(data []byte) {
+	c.data, c.pos, c.start, c.depth, c.first = data, 0, 0, 0, false
+	c.arena = c.arena[:0]
+	if c.bad {
+		c.bad, c.fault = false, Fault{}
+	}
+}
+
+// Failed reports whether a fault has stopped the cursor.
+func (c *Cursor) Failed() bool { return c.bad }
+
+// Pos is the offset of the next unread byte.
+func (c *Cursor) Pos() int { return c.pos }
+
+// Raw is the document between two offsets.
+func (c *Cursor) Raw(from, to int) []byte { return c.data[from:to] }
+
+// Kind looks at the next value without reading it.
+func (c *Cursor) Kind() Kind {
+	if c.bad {
+		return Bad
+	}
+	c.space()
+	if c.pos >= len(c.data) {
+		return Bad
+	}
+	return kindOf[c.data[c.pos]]
+}
+
+func (c *Cursor) space() {
+	p := c.pos
+	for p < len(c.data) {
+		switch c.data[p] {
+		case ' ', '\n', '\t', '\r':
+			p++
+		default:
+			c.pos = p
+			return
+		}
+	}
+	c.pos = p
+}
+
+// want checks the kind of the next value and marks where it starts.
+func (c *Cursor) want(k Kind) bool {
+	got := c.Kind()
+	if c.bad {
+		return false
+	}
+	c.start = c.pos
+	if got == k {
+		return true
+	}
+	c.wrongType(k)
+	return false
+}
+
+// Object steps into an object.
+func (c *Cursor) Object() { c.enter(Object) }
+
+// Array steps into an array.
+func (c *Cursor) Array() { c.enter(Array) }
+
+func (c *Cursor) enter(k Kind) {
+	if !c.want(k) {
+		return
+	}
+	c.pos++
+	c.depth++
+	c.first = true
+	if c.depth > MaxDepth {
+		c.failHere(TooDeep, "")
+	}
+}
+
+// Key steps to the next member that is not null and returns its name; false at
+// the end of the object.
+func (c *Cursor) Key() ([]byte, bool) {
+	for c.next('}') {
+		c.space()
+		if c.pos >= len(c.data) || c.data[c.pos] != '"' {
+			c.syntax(c.pos, "a member name in quotes")
+			return nil, false
+		}
+		key := c.str()
+		if c.bad {
+			return nil, false
+		}
+		c.space()
+		if c.pos >= len(c.data) || c.data[c.pos] != ':' {
+			c.syntax(c.pos, "a colon")
+			return nil, false
+		}
+		c.pos++
+		if c.Kind() != Null {
+			return key, true
+		}
+		if c.literal("null"); c.bad {
+			c.In(key)
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// Item steps to the next element; false at the end of the array. Unlike a null
+// member a null element is a value.
+func (c *Cursor) Item() bool { return c.next(']') }
+
+// next reads the comma or the closing bracket.
+func (c *Cursor) next(closing byte) bool {
+	if c.bad {
+		return false
+	}
+	c.space()
+	if c.pos >= len(c.data) {
+		c.syntax(c.pos, "the document to go on")
+		return false
+	}
+	b := c.data[c.pos]
+	if b == closing {
+		c.pos++
+		c.depth--
+		c.first = false
+		return false
+	}
+	if c.first {
+		c.first = false
+		return true
+	}
+	if b != ',' {
+		c.syntax(c.pos, "a comma or the closing bracket")
+		return false
+	}
+	c.pos++
+	return true
+}
+
+// End checks that nothing but space follows.
+func (c *Cursor) End() {
+	if c.bad {
+		return
+	}
+	c.space()
+	if c.pos < len(c.data) {
+		c.syntax(c.pos, "the end of the document")
+	}
+}
+
+// Bool reads true or false.
+func (c *Cursor) Bool() bool {
+	if !c.want(Bool) {
+		return false
+	}
+	if c.data[c.pos] == 't' {
+		c.literal("true")
+		return !c.bad
+	}
+	c.literal("false")
+	return false
+}
+
+func (c *Cursor) literal(word string) {
+	if len(c.data)-c.pos < len(word) || string(c.data[c.pos:c.pos+len(word)]) != word {
+		c.syntax(c.pos, word)
+		return
+	}
+	c.pos += len(word)
+}
+
+// Str reads a string of at most limit bytes.
+func (c *Cursor) Str(limit int) []byte {
+	if !c.want(String) {
+		return nil
+	}
+	s := c.str()
+	if len(s) > limit && !c.bad {
+		c.failRange(TooLong, "at most", int64(limit), "bytes")
+		return nil
+	}
+	return s
+}
+
+const (
+	eachByte = 0x0101010101010101
+	eachHigh = 0x8080808080808080
+)
+
+// plainLen is the number of leading bytes of s that need no attention inside a
+// string: not a quote, a backslash or a control character. Eight at a time.
+func plainLen(s []byte) int {
+	n := 0
+	for len(s) >= 8 {
+		w := binary.LittleEndian.Uint64(s)
+		q, b := w^(eachByte*'"'), w^(eachByte*'\\')
+		hit := (q-eachByte)&^q | (b-eachByte)&^b | (w-eachByte*0x20)&^w
+		if hit &= eachHigh; hit != 0 {
+			return n + bits.TrailingZeros64(hit)>>3
+		}
+		n, s = n+8, s[8:]
+	}
+	for _, b := range s {
+		if b == '"' || b == '\\' || b < 0x20 {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// str reads the string at pos, which is a quote.
+func (c *Cursor) str() []byte {
+	from := c.pos + 1
+	p := from + plainLen(c.data[from:])
+	if p < len(c.data) && c.data[p] == '"' {
+		c.pos = p + 1
+		return c.data[from:p]
+	}
+	return c.escaped(from, p)
+}
+
+// Skip reads any value and checks its syntax.
+func (c *Cursor) Skip() {
+	switch c.Kind() {
+	case Object:
+		c.Object()
+		for c.next('}') {
+			c.skipMember()
+		}
+	case Array:
+		c.Array()
+		for c.next(']') {
+			c.Skip()
+		}
+	case String:
+		c.skipStr()
+	case Number:
+		c.number()
+	case Null:
+		c.literal("null")
+	case Bool:
+		c.Bool()
+	default:
+		c.syntax(c.pos, "a value")
+	}
+}
+
+func (c *Cursor) skipMember() {
+	c.space()
+	if c.pos >= len(c.data) || c.data[c.pos] != '"' {
+		c.syntax(c.pos, "a member name in quotes")
+		return
+	}
+	c.skipStr()
+	c.space()
+	if c.bad || c.pos >= len(c.data) || c.data[c.pos] != ':' {
+		c.syntax(c.pos, "a colon")
+		return
+	}
+	c.pos++
+	c.Skip()
+}

@@ -1,0 +1,149 @@
+package scan
+
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// escaped goes on with a string whose plain prefix is data[from:p], and copies
+// it unescaped into the arena.
+func (c *Cursor) escaped(from, p int) []byte {
+	begin := len(c.arena)
+	c.arena = append(c.arena, c.data[from:p]...)
+	for {
+		if p >= len(c.data) {
+			c.syntax(p, "the closing quote of a string")
+			return nil
+		}
+		switch b := c.data[p]; {
+		case b == '"':
+			c.pos = p + 1
+			return c.arena[begin:len(c.arena):len(c.arena)]
+		case b < 0x20:
+			c.syntax(p, "no control character inside a string")
+			return nil
+		}
+		if p = c.unescape(p); c.bad {
+			return nil
+		}
+		n := plainLen(c.data[p:])
+		c.arena = append(c.arena, c.data[p:p+n]...)
+		p += n
+	}
+}
+
+// unescape appends the character of the escape at p and returns where it ends.
+func (c *Cursor) unescape(p int) int {
+	if p+1 >= len(c.data) {
+		c.syntax(len(c.data), "an escaped character")
+		return p
+	}
+	b := c.data[p+1]
+	if b == 'u' {
+		return c.unescapeRune(p)
+	}
+	if b = simpleEscape(b); b == 0 {
+		c.syntax(p+1, `one of "\/bfnrtu behind a backslash`)
+		return p
+	}
+	c.arena = append(c.arena, b)
+	return p + 2
+}
+
+func simpleEscape(b byte) byte {
+	switch b {
+	case '"', '\\', '/':
+		return b
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return 0
+}
+
+// unescapeRune reads \uXXXX, or two of them that make a surrogate pair. A lone
+// surrogate becomes U+FFFD, as in encoding/json.
+func (c *Cursor) unescapeRune(p int) int {
+	r, ok := c.hex4(p + 2)
+	if !ok {
+		return p
+	}
+	p += 6
+	if utf16.IsSurrogate(r) {
+		pair := rune(utf8.RuneError)
+		if p+1 < len(c.data) && c.data[p] == '\\' && c.data[p+1] == 'u' {
+			low, ok := c.hex4(p + 2)
+			if !ok {
+				return p
+			}
+			if pair = utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				p += 6
+			}
+		}
+		r = pair
+	}
+	c.arena = utf8.AppendRune(c.arena, r)
+	return p
+}
+
+func (c *Cursor) hex4(p int) (r rune, ok bool) {
+	for i := p; i < p+4; i++ {
+		if i >= len(c.data) {
+			c.syntax(len(c.data), "four hexadecimal digits")
+			return 0, false
+		}
+		b := c.data[i]
+		switch {
+		case b >= '0' && b <= '9':
+			b -= '0'
+		case b >= 'a' && b <= 'f':
+			b -= 'a' - 10
+		case b >= 'A' && b <= 'F':
+			b -= 'A' - 10
+		default:
+			c.syntax(i, "a hexadecimal digit")
+			return 0, false
+		}
+		r = r<<4 | rune(b)
+	}
+	return r, true
+}
+
+// skipStr is str without keeping the text.
+func (c *Cursor) skipStr() {
+	p := c.pos + 1
+	for {
+		p += plainLen(c.data[p:])
+		switch {
+		case p >= len(c.data):
+			c.syntax(p, "the closing quote of a string")
+			return
+		case c.data[p] == '"':
+			c.pos = p + 1
+			return
+		case c.data[p] != '\\':
+			c.syntax(p, "no control character inside a string")
+			return
+		case p+1 >= len(c.data):
+			c.syntax(p+1, "an escaped character")
+			return
+		case c.data[p+1] == 'u':
+			if _, ok := c.hex4(p + 2); !ok {
+				return
+			}
+			p += 6
+		case simpleEscape(c.data[p+1]) == 0:
+			c.syntax(p+1, `one of "\/bfnrtu behind a backslash`)
+			return
+		default:
+			p += 2
+		}
+	}
+}
