@@ -136,10 +136,25 @@ func (a *Ad) checkPictures(l *list, n, least, most int) {
 	}
 }
 
-// sameMaterial reports whether people would see no difference between a and b.
-func (a *Ad) sameMaterial(b *Ad) bool {
+// SameMaterial reports whether people would see no difference between a and b.
+func (a *Ad) SameMaterial(b *Ad) bool {
 	return a.Text == b.Text && a.VideoID == b.VideoID && a.VideoURL == b.VideoURL &&
 		equal(a.ImageIDs, b.ImageIDs) && equal(a.ImageURLs, b.ImageURLs) && a.CallToAction == b.CallToAction &&
 		a.LandingPageURL == b.LandingPageURL && a.Deeplink == b.Deeplink && a.DisplayName == b.DisplayName &&
 		a.IdentityType == b.IdentityType && a.IdentityID == b.IdentityID
+}
+
+// CheckReview checks an operator's decision on an ad.
+func CheckReview(s ReviewStatus, reasons []string) error {
+	var l list
+	enum(&l, "review_status", s, ReviewPending, ReviewApproved, ReviewRejected)
+	if s == ReviewRejected && len(reasons) == 0 {
+		l.add(CodeRequired, "reject_reasons", "", "", "must be given with %s", s)
+	}
+	if l.count("reject_reasons", len(reasons), MaxReasons) {
+		for i, r := range reasons {
+			l.text(index("reject_reasons", i), r, 1, MaxReason)
+		}
+	}
+	return l.err()
 }

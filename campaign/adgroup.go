@@ -63,8 +63,9 @@ type AdGroup struct {
 }
 
 // AdGroupPatch is a partial update; nil leaves a field as it is and a pointer
-// to the zero value clears it. What is not here is fixed at creation: a goal or
-// a billing event cannot change under tokens that are already out.
+// to the zero value clears it. What is not here is fixed at creation: the goal and
+// the billing event cannot change under tokens that are already out, nor the
+// budget mode under what has been spent.
 type AdGroupPatch struct {
 	Name                  *string
 	PlacementType         *PlacementType
@@ -82,7 +83,6 @@ type AdGroupPatch struct {
 	AudienceIDs           *[]string
 	AudienceRule          *[][]string
 	ExcludedAudienceIDs   *[]string
-	BudgetMode            *BudgetMode
 	Budget                *money.Micros
 	BidPrice              *money.Micros
 	Pacing                *Pacing

@@ -24,11 +24,9 @@ type Campaign struct {
 // CampaignPatch is a partial update; nil leaves a field as it is. What is not
 // here is fixed at creation.
 type CampaignPatch struct {
-	Name              *string
-	BudgetMode        *BudgetMode
-	Budget            *money.Micros
-	SpecialIndustries *[]Industry
-	PONumber          *string
+	Name     *string
+	Budget   *money.Micros
+	PONumber *string
 }
 
 // Defaults fills what may be left out.

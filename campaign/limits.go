@@ -16,8 +16,9 @@ const (
 	MaxURL         = 2048 // bytes
 	MaxAssetID     = 128  // bytes of a video, image or identity id
 	MaxReason      = 512  // characters of a review reason
-	MaxPONumber    = 128  // characters
-	MaxActor       = 128  // bytes
+	MaxReasons     = 20
+	MaxPONumber    = 128 // characters
+	MaxActor       = 128 // bytes
 	MaxAnswer      = 1 << 20
 
 	MaxLocations  = 3000

@@ -1,0 +1,186 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// MaxGroup is the most writes in one transaction, and maxGroupTime how long it
+// may collect more: callers of the first must not wait much longer than alone.
+const (
+	MaxGroup     = 256
+	maxGroupTime = 5 * time.Millisecond
+)
+
+// Tx is what a function reads and writes with, inside its transaction.
+type Tx = bun.IDB
+
+// job is one call of Write. err and panicked are written by the writer before
+// done is closed.
+type job struct {
+	ctx      context.Context
+	fn       func(ctx context.Context, tx Tx) error
+	done     chan struct{}
+	err      error
+	panicked any
+	failed   bool // rolled back alone, err says why
+}
+
+type insideWrite struct{}
+
+var errNested = errors.New("a Write inside a Write would wait for itself")
+
+// Write runs fn in a transaction and returns when it is on disk. An error of fn
+// undoes what fn did and is returned as it is. fn may be run on another
+// goroutine and, on a database that can refuse to serialize, more than once; it
+// gets a context that is not cancelled, because breaking off one statement
+// would undo the transaction it shares with others. ctx counts while waiting.
+func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	if ctx.Value(insideWrite{}) != nil {
+		return errNested
+	}
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	d.stats.Waiting.Add(1)
+	select {
+	case d.queue <- j:
+	case <-d.quit:
+		d.stats.Waiting.Add(-1)
+		return ErrClosed
+	case <-ctx.Done():
+		d.stats.Waiting.Add(-1)
+		return fmt.Errorf("wait for the writer: %w", ctx.Err())
+	}
+	select {
+	case <-j.done:
+	case <-d.done:
+		select {
+		case <-j.done: // the writer got to it before it stopped
+		default:
+			return ErrClosed
+		}
+	}
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	return j.err
+}
+
+// Read runs fn in a transaction that sees one state of the database.
+func (d *DB) Read(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{})
+	if err != nil {
+		return fmt.Errorf("begin to read: %w", err)
+	}
+	defer tx.Rollback()
+	return fn(ctx, tx)
+}
+
+// run is the writer's goroutine.
+func (d *DB) run() {
+	defer close(d.done)
+	for {
+		select {
+		case j := <-d.queue:
+			d.group(j)
+		case <-d.quit:
+			for { // what was accepted is finished
+				select {
+				case j := <-d.queue:
+					d.group(j)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// group runs first and whatever else is waiting in one transaction.
+func (d *DB) group(first *job) {
+	ctx := context.Background()
+	var jobs []*job
+	tx, err := d.writer.BeginTx(ctx, nil)
+	if err != nil {
+		jobs = append(jobs, first)
+	} else {
+		start := d.clock.Now()
+		for next := first; next != nil && err == nil; {
+			jobs = append(jobs, next)
+			err = d.step(next, tx)
+			next = nil
+			if len(jobs) < MaxGroup && d.clock.Now().Sub(start) < maxGroupTime {
+				select {
+				case next = <-d.queue:
+				default:
+				}
+			}
+			if err != nil && next != nil {
+				jobs = append(jobs, next)
+			}
+		}
+		if err == nil {
+			err = tx.Commit()
+		} else {
+			tx.Rollback()
+		}
+	}
+	d.finish(jobs, err)
+}
+
+// finish tells every caller how it went; err is the failure of the whole group.
+func (d *DB) finish(jobs []*job, err error) {
+	d.stats.Commits.Add(1)
+	for _, j := range jobs {
+		switch {
+		case j.failed:
+			d.stats.Failed.Add(1)
+		case err != nil:
+			d.stats.Failed.Add(1)
+			j.err = fmt.Errorf("write to the database: %w", err)
+		default:
+			d.stats.Writes.Add(1)
+		}
+		d.stats.Waiting.Add(-1)
+		close(j.done)
+	}
+}
+
+// step runs one job in a savepoint. Its error means that the transaction itself
+// is lost: SQLite ends it by itself when the disk is full or fails, and what
+// followed would then be committed piece by piece.
+func (d *DB) step(j *job, tx bun.Tx) error {
+	if err := j.ctx.Err(); err != nil {
+		j.err, j.failed = fmt.Errorf("wait for the writer: %w", err), true
+		return nil
+	}
+	ctx := context.WithValue(context.WithoutCancel(j.ctx), insideWrite{}, true)
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT one_write"); err != nil {
+		return err
+	}
+	if err := j.call(ctx, tx); err != nil {
+		if _, lost := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT one_write"); lost != nil {
+			return fmt.Errorf("%w (the transaction was lost: %w)", err, lost)
+		}
+		j.err, j.failed = err, true
+	}
+	_, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT one_write")
+	return err
+}
+
+var errPanicked = errors.New("the function panicked")
+
+// call turns a panic of the caller's function into a rollback here and a panic
+// there: it must not end the writer.
+func (j *job) call(ctx context.Context, tx bun.Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.panicked, err = p, errPanicked
+		}
+	}()
+	return j.fn(ctx, tx)
+}
