@@ -22,11 +22,11 @@ const (
 	// stepLog bounds one tick's change of the logarithm, so that a burst of
 	// events confirmed at once cannot throw the bid away.
 	stepLog = logOne / 2
-	// gain: a budget share this much off the plan changes the bid e-fold when
-	// multiplied by gain, that is, 2 % of the budget. Chosen by simulation
-	// (TestControllerOverADay): half of it misses the cold start's smoothness,
-	// four times of it swings when billing lags.
-	gain = 50
+	// gain: spending 1 % of the budget more or less than planned moves the bid
+	// e-fold. Chosen by simulation (TestControllerOverADay): at 50 a cold start a
+	// hundred times off is no longer smooth, at 400 the bid begins to swing when
+	// spend is seen two minutes late.
+	gain = 100
 )
 
 // Controller finds the multiplier of an ad group's bid with which its budget
