@@ -1,0 +1,64 @@
+package body_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"mazad/bench/body"
+)
+
+func TestBodiesHaveTheirSizeAndRepeat(t *testing.T) {
+	f := func(name string, size int, next func(*body.Generator, []byte) []byte) {
+		t.Helper()
+		a, b, other := body.New(7, 1000), body.New(7, 1000), body.New(8, 1000)
+		var dst []byte
+		different := 0
+		for i := range 2000 {
+			dst = next(a, dst)
+			if len(dst) != size || !json.Valid(dst) {
+				t.Fatalf("%s %d: %d bytes, want %d of valid JSON: %s", name, i, len(dst), size, dst)
+			}
+			if !bytes.Equal(dst, next(b, nil)) {
+				t.Fatalf("%s %d: the same seed gives another body", name, i)
+			}
+			if !bytes.Equal(dst, next(other, nil)) {
+				different++
+			}
+		}
+		if different != 2000 {
+			t.Errorf("%s: another seed repeats %d bodies", name, 2000-different)
+		}
+	}
+	f("OpenRTB", body.OpenRTBBytes, (*body.Generator).OpenRTB)
+}
+
+func TestOpenRTBHasWhatARequestNeeds(t *testing.T) {
+	g, countries := body.New(1, 0), map[string]int{}
+	for range 2000 {
+		var r struct {
+			ID  string
+			Imp []struct {
+				ID     string
+				Banner *struct{ Format []struct{ W, H int } }
+				Video  *struct{ Mimes []string }
+			}
+			App    struct{ Bundle string }
+			Device struct {
+				UA, IP, OS string
+				Geo        struct{ Country string }
+			}
+			User struct{ ID string }
+		}
+		if err := json.Unmarshal(g.OpenRTB(nil), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.ID == "" || len(r.Imp) != 2 || r.Imp[0].Banner == nil || r.Imp[1].Video == nil || r.App.Bundle == "" || r.Device.UA == "" || r.User.ID == "" {
+			t.Fatalf("request %+v", r)
+		}
+		countries[r.Device.Geo.Country]++
+	}
+	if len(countries) != 11 || countries["USA"] < countries["JPN"] {
+		t.Errorf("countries %v", countries)
+	}
+}
