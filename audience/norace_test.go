@@ -1,0 +1,5 @@
+//go:build !race
+
+package audience_test
+
+const raceEnabled = false
