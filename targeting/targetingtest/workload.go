@@ -115,19 +115,19 @@ func (w *world) rule(r *targeting.Rule) {
 	}
 	if w.chance(0.6) {
 		for range w.between(1, 5) {
-			r.Interests = append(r.Interests, targeting.Interest(w.interest.draw(w.rng)))
+			r.Interests = append(r.Interests, targeting.Interest(1+w.interest.draw(w.rng)))
 		}
 	}
 	if w.chance(0.4) {
 		var clause []targeting.Segment
 		for range w.between(1, 3) {
-			clause = append(clause, targeting.Segment(w.segment.draw(w.rng)))
+			clause = append(clause, targeting.Segment(1+w.segment.draw(w.rng)))
 		}
 		r.Segments = [][]targeting.Segment{clause}
 	}
 	if w.chance(0.35) {
 		for range w.between(1, 2) {
-			r.ExcludeSegments = append(r.ExcludeSegments, targeting.Segment(w.segment.draw(w.rng)))
+			r.ExcludeSegments = append(r.ExcludeSegments, targeting.Segment(1+w.segment.draw(w.rng)))
 		}
 	}
 	if w.chance(0.5) {
@@ -207,9 +207,9 @@ func (w *world) query(q *targeting.Personal) {
 	q.Age = targeting.Band(w.between(1, 6))
 	q.Gender = targeting.Gender(w.between(1, 2))
 	for range w.between(3, 15) {
-		q.Interests = append(q.Interests, targeting.Interest(w.interest.draw(w.rng)))
+		q.Interests = append(q.Interests, targeting.Interest(1+w.interest.draw(w.rng)))
 	}
 	for range w.between(20, 60) {
-		q.Segments = append(q.Segments, targeting.Segment(w.segment.draw(w.rng)))
+		q.Segments = append(q.Segments, targeting.Segment(1+w.segment.draw(w.rng)))
 	}
 }

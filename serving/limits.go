@@ -1,0 +1,306 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"mazad/campaign"
+	"mazad/internal/id"
+	"mazad/internal/money"
+	"mazad/ledger"
+	"mazad/pacing"
+	"mazad/targeting"
+)
+
+// limitKey names a limit without its day.
+type limitKey struct {
+	kind  ledger.LimitKind
+	owner int64
+}
+
+// limit is one limit of the Book with what Tick knows of it. It belongs to the
+// Treasurer's mutex.
+type limit struct {
+	key     limitKey
+	id      pacing.LimitID
+	ceiling money.Sum // zero for a wallet until the store has said
+	zone    *time.Location
+	least   money.Nanos // a slice covers a few of the dearest events under it
+	days    map[int32]*limitDay
+	paced   bool // some ad group under it wants its budget to last
+	pacer   pacing.Controller
+	period  period
+	pace    money.PPB
+}
+
+// limitDay is a day of a limit, or the lifetime (day 0).
+type limitDay struct {
+	left      money.Sum // what the store may still grant, by its last answer
+	known     bool      // left is an answer of the store
+	base      money.Sum // spent before this life
+	billed    money.Sum // at the last tick, for the rate
+	perSecond money.Nanos
+	askAfter  time.Time
+}
+
+// period is what a controller spreads a budget over.
+type period struct {
+	start, end time.Time
+	curve      *pacing.Curve // nil: even
+}
+
+// Apply takes a new tree: it makes the limits and chains of every ad group in
+// it, so that Build finds their state. Ad groups that are gone keep their state,
+// because their tokens may still come back.
+func (t *Treasurer) Apply(ctx context.Context, tree *campaign.Tree, now time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := applier{t: t, ctx: ctx, now: now, groups: maps.Clone(*t.groups.Load()), seen: map[*limit]bool{}}
+	advertisers := make(map[id.Advertiser]*campaign.Advertiser, len(tree.Advertisers))
+	for i := range tree.Advertisers {
+		advertisers[tree.Advertisers[i].ID] = &tree.Advertisers[i]
+	}
+	campaigns := make(map[id.Campaign]*campaign.Campaign, len(tree.Campaigns))
+	for i := range tree.Campaigns {
+		campaigns[tree.Campaigns[i].ID] = &tree.Campaigns[i]
+	}
+	for i := range tree.AdGroups {
+		g := &tree.AdGroups[i]
+		adv, camp := advertisers[g.Advertiser], campaigns[g.Campaign]
+		if adv == nil || camp == nil {
+			return fmt.Errorf("ad group %s: its advertiser or campaign is not in the tree", g.ID)
+		}
+		if err := a.group(adv, camp, g); err != nil {
+			return fmt.Errorf("ad group %s: %w", g.ID, err)
+		}
+	}
+	if err := a.finish(); err != nil {
+		return err
+	}
+	t.groups.Store(&a.groups)
+	return nil
+}
+
+type applier struct {
+	t      *Treasurer
+	ctx    context.Context
+	now    time.Time
+	groups map[id.AdGroup]*groupState
+	seen   map[*limit]bool
+	fresh  []*limit
+	shrunk []*limit
+}
+
+// group makes the chain of one ad group.
+func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *campaign.AdGroup) error {
+	zone, err := time.LoadLocation(adv.Zone)
+	if err != nil {
+		return err
+	}
+	least := g.BidPrice.Sum().Mul(10).Clamp()
+	if g.BillingEvent == campaign.CPM {
+		least = money.Nanos(g.BidPrice) * 100 // a hundred impressions
+	}
+	smooth := g.Pacing != campaign.PacingFast
+	var chain pacing.Chain
+	set := func(place int, kind ledger.LimitKind, owner int64, ceiling money.Micros, paced bool) error {
+		l, err := a.limit(limitKey{kind, owner}, ceiling.Sum(), zone)
+		if err != nil {
+			return err
+		}
+		chain[place] = l.id
+		l.least = max(l.least, least)
+		if paced && !l.paced {
+			l.paced = true
+			l.setPeriod(a.now, g, kind)
+		}
+		return nil
+	}
+	steps := [...]struct {
+		use   bool
+		place int
+		kind  ledger.LimitKind
+		owner int64
+		size  money.Micros
+		paced bool
+	}{
+		{g.BudgetMode.Daily(), pacing.AdGroupDay, ledger.AdGroupDay, int64(g.ID), g.Budget, smooth},
+		{g.BudgetMode == campaign.BudgetTotal, pacing.AdGroupTotal, ledger.AdGroupLifetime, int64(g.ID), g.Budget, smooth},
+		{camp.BudgetMode.Daily(), pacing.CampaignDay, ledger.CampaignDay, int64(camp.ID), camp.Budget, smooth},
+		{camp.BudgetMode == campaign.BudgetTotal, pacing.CampaignTotal, ledger.CampaignLifetime, int64(camp.ID), camp.Budget, smooth},
+		{adv.SpendCap > 0, pacing.AdvertiserTotal, ledger.AdvertiserCap, int64(adv.ID), adv.SpendCap, false},
+		{true, pacing.Wallet, ledger.WalletLimit, int64(adv.ID), 0, false},
+	}
+	for _, s := range steps {
+		if s.use {
+			if err := set(s.place, s.kind, s.owner, s.size, s.paced); err != nil {
+				return err
+			}
+		}
+	}
+	state := a.groups[g.ID]
+	if state == nil {
+		a.t.groupN++
+		state = &groupState{id: g.ID, index: a.t.groupN}
+		state.pace.Store(uint64(money.One))
+		a.groups[g.ID] = state
+	}
+	state.smooth.Store(smooth)
+	if old := state.chain.Load(); old == nil || *old != chain {
+		state.chain.Store(&chain)
+	}
+	return nil
+}
+
+// limit finds or makes a limit and sets its ceiling.
+func (a *applier) limit(key limitKey, ceiling money.Sum, zone *time.Location) (*limit, error) {
+	l := a.t.limits[key]
+	if l == nil {
+		l = &limit{key: key, zone: zone, ceiling: ceiling, days: map[int32]*limitDay{}, pace: money.One, pacer: pacing.NewController(pacing.Smooth, money.One)}
+		var err error
+		if key.kind.Daily() {
+			l.id, err = a.t.book.AddDaily()
+		} else {
+			l.id, err = a.t.book.AddTotal()
+		}
+		if err != nil {
+			return nil, err
+		}
+		a.t.limits[key] = l
+		a.t.order = append(a.t.order, l)
+		a.fresh = append(a.fresh, l)
+	}
+	if !a.seen[l] {
+		a.seen[l] = true
+		l.least, l.paced = 0, false
+		if key.kind != ledger.WalletLimit && ceiling.Cmp(l.ceiling) != 0 {
+			if ceiling.Cmp(l.ceiling) < 0 {
+				a.shrunk = append(a.shrunk, l)
+			}
+			l.ceiling = ceiling
+			for _, d := range l.days {
+				d.known, d.askAfter = false, time.Time{}
+			}
+		}
+	}
+	return l, nil
+}
+
+// finish reads what was spent before this life of new limits and gives back the
+// leases of limits that became smaller, so that the next Tick asks anew.
+func (a *applier) finish() error {
+	t := a.t
+	if len(a.fresh) > 0 {
+		query := ledger.SpendQuery{Limits: make([]ledger.Limit, 0, len(a.fresh))}
+		for _, l := range a.fresh {
+			query.Limits = append(query.Limits, ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: l.day(a.now)})
+		}
+		for len(query.Limits) > 0 {
+			n := min(len(query.Limits), spendPage)
+			spent, err := t.cfg.Leases.Spend(a.ctx, ledger.SpendQuery{Limits: query.Limits[:n]})
+			if err != nil {
+				return fmt.Errorf("read what was spent: %w", err)
+			}
+			for i, s := range spent {
+				a.fresh[i].at(s.Day).base = s.Spent
+			}
+			query.Limits, a.fresh = query.Limits[n:], a.fresh[n:]
+		}
+	}
+	var back []ledger.LeaseReturn
+	for _, l := range a.shrunk {
+		for day := range l.days {
+			if took := t.book.TakeBack(l.id, day, money.MaxNanos); took > 0 {
+				back = append(back, ledger.LeaseReturn{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Amount: money.SumOf(took)})
+			}
+		}
+	}
+	if len(back) == 0 {
+		return nil
+	}
+	if err := t.cfg.Leases.ReturnLeases(a.ctx, t.cfg.Node, t.cfg.Generation, back); err != nil {
+		return fmt.Errorf("return the leases of smaller budgets: %w", err)
+	}
+	return nil
+}
+
+// spendPage is how many totals are read at a time.
+const spendPage = 10_000
+
+// day is the local day of a daily limit, 0 of a lifetime one.
+func (l *limit) day(now time.Time) int32 {
+	if l.key.kind.Daily() {
+		return pacing.DayKey(now, l.zone)
+	}
+	return 0
+}
+
+func (l *limit) at(day int32) *limitDay {
+	d := l.days[day]
+	if d == nil {
+		d = &limitDay{}
+		l.days[day] = d
+	}
+	return d
+}
+
+// setPeriod says what the budget is to be spread over: the local day, or the
+// schedule of a lifetime budget. One without an end is spread over 30 days from
+// its start. The dayparting of the first smooth ad group under the limit is
+// taken as the shape of the traffic.
+func (l *limit) setPeriod(now time.Time, g *campaign.AdGroup, kind ledger.LimitKind) {
+	p := period{start: g.ScheduleStart, end: g.ScheduleEnd}
+	if kind.Daily() {
+		d := pacing.DayAt(now, l.zone)
+		p.start, p.end = d.Start, d.End
+	} else if p.end.IsZero() || !p.end.After(p.start) {
+		p.end = p.start.Add(30 * 24 * time.Hour)
+	}
+	if p.start.Equal(l.period.start) && p.end.Equal(l.period.end) && l.period.curve != nil {
+		return
+	}
+	if schedule, err := targeting.ParseDayparting(g.Dayparting); err == nil && !schedule.Always() {
+		p.curve = openHours(p, l.zone, schedule)
+	}
+	l.period = p
+}
+
+// openHours makes a curve that is even over the open half-hours of a period.
+func openHours(p period, zone *time.Location, schedule targeting.Dayparting) *pacing.Curve {
+	const piece = 30 * time.Minute
+	n := int(p.end.Sub(p.start) / piece)
+	if n < 1 || n > 48*366 {
+		return nil
+	}
+	weights := make([]uint32, n)
+	for i := range weights {
+		local := p.start.Add(time.Duration(i) * piece).In(zone)
+		weekday := (int(local.Weekday()) + 6) % 7
+		if schedule.Open(uint16(weekday*targeting.HalfHoursPerDay + local.Hour()*2 + local.Minute()/30)) {
+			weights[i] = 1
+		}
+	}
+	c, err := pacing.NewCurve(piece.Milliseconds(), weights)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// elapsed is the share of the period's traffic that has passed.
+func (p *period) elapsed(now time.Time) money.PPB {
+	ms := now.Sub(p.start).Milliseconds()
+	if p.curve != nil {
+		return p.curve.Elapsed(ms)
+	}
+	total := p.end.Sub(p.start).Milliseconds()
+	switch {
+	case ms <= 0 || total <= 0:
+		return 0
+	case ms >= total:
+		return money.One
+	}
+	return money.PPB(uint64(ms) * uint64(money.One) / uint64(total))
+}

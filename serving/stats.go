@@ -1,0 +1,45 @@
+package serving
+
+import (
+	"sync/atomic"
+
+	"mazad/events"
+)
+
+// Stats counts what the engine did since it was made. All fields are atomic and
+// may be read at any time.
+type Stats struct {
+	Requests   [2]atomic.Uint64 // by Door
+	Universes  [2]atomic.Uint64 // by audience.Universe
+	Ads        atomic.Uint64    // placed
+	Candidates atomic.Uint64
+	Matched    atomic.Uint64
+	Empty      [ReasonCount]atomic.Uint64 // requests without an ad, by reason
+	Lost       [ReasonCount]atomic.Uint64 // candidates that lost, by reason
+	NotLogged  atomic.Uint64              // decisions that the log dropped
+}
+
+func (s *Stats) decided(w *worker) {
+	s.Requests[w.req.Door&1].Add(1)
+	s.Universes[w.universe&1].Add(1)
+	s.Ads.Add(uint64(len(w.resp.Ads)))
+	s.Matched.Add(uint64(w.matched))
+	if len(w.resp.Ads) == 0 {
+		s.Empty[w.resp.Reason].Add(1)
+	}
+	for r := range w.lost {
+		if n := w.lost[r]; n > 0 {
+			s.Lost[r].Add(uint64(n))
+		}
+	}
+}
+
+// TrackerStats counts beacons. All fields are atomic.
+type TrackerStats struct {
+	Beacons  [SignalCount][StatusCount]atomic.Uint64
+	Tokens   [events.StateCount]atomic.Uint64 // outcome of opening a token
+	BadPrice atomic.Uint64                    // burl whose price macro was not usable
+	Orphans  atomic.Uint64                    // billed without a hold of this life
+	Undone   atomic.Uint64                    // verdicts taken back because the diary refused the record
+	Converts [StatusCount]atomic.Uint64
+}

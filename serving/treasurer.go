@@ -1,0 +1,262 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mazad/audience"
+	"mazad/events"
+	"mazad/internal/clock"
+	"mazad/internal/id"
+	"mazad/internal/money"
+	"mazad/ledger"
+	"mazad/pacing"
+)
+
+// Leases is the store that decides how much this node may spend.
+type Leases interface {
+	GrantLeases(ctx context.Context, node uint16, generation uint32, expires time.Time, asks []ledger.LeaseAsk) ([]ledger.Grant, error)
+	ReturnLeases(ctx context.Context, node uint16, generation uint32, back []ledger.LeaseReturn) error
+	RenewLeases(ctx context.Context, node uint16, generation uint32, expires time.Time) error
+	CloseGeneration(ctx context.Context, node uint16, generation uint32, expires time.Time) error
+	Leases(ctx context.Context) ([]ledger.Lease, error)
+	Spend(ctx context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error)
+}
+
+// TreasurerConfig sizes a Treasurer.
+type TreasurerConfig struct {
+	Clock      clock.Clock
+	Leases     Leases
+	Frequency  *audience.Frequency
+	Node       uint16
+	Generation uint32 // of this life; never used before
+	MaxCells   int    // of the Book; 0: pacing's default
+	MaxHolds   int    // outstanding tokens; 0: pacing's default
+	Leaser     pacing.Leaser
+}
+
+// Treasurer keeps the money of one node: the limits of every ad group as leased
+// from the store, what is held for tokens that are out, and the pacing
+// multipliers. The request path only touches atomics; Apply, Tick and Close
+// share a mutex that the request path never takes.
+type Treasurer struct {
+	cfg    TreasurerConfig
+	book   *pacing.Book
+	holds  *pacing.Holds
+	delays [2]pacing.Delays // clicks, views
+	clicks atomic.Int64     // how long to hold for a click, ms
+	views  atomic.Int64
+
+	groups atomic.Pointer[map[id.AdGroup]*groupState] // replaced whole by Apply
+
+	mu     sync.Mutex // guards what follows
+	limits map[limitKey]*limit
+	order  []*limit // the order of Tick, for repeatable runs
+	legacy legacy
+	due    schedule
+	groupN uint32
+
+	stats TreasurerStats
+}
+
+// TreasurerStats counts what happened to money. All fields are atomic.
+type TreasurerStats struct {
+	Granted   atomic.Uint64 // leases fetched
+	AskErrors atomic.Uint64 // the store refused or was away
+	Refills   atomic.Uint64 // leases fetched while a beacon waited
+	FreeLimit atomic.Uint64 // delivered free: over a limit
+	FreeOld   atomic.Uint64 // delivered free: the lease of its life is gone
+	Expired   atomic.Uint64 // holds released unused
+}
+
+// Token lifetimes and the lease that must outlive them.
+const (
+	holdLifetime  = 30 * time.Minute // an impression token
+	leaseLifetime = holdLifetime + 10*time.Minute
+	defaultDelay  = 5 * time.Minute // of a click, before any was measured
+	minDelay      = 10 * time.Second
+	maxDelay      = holdLifetime
+)
+
+// OpenTreasurer opens the money of a new life. The ledger must have posted
+// everything that earlier lives acknowledged.
+func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error) {
+	if cfg.Clock == nil || cfg.Leases == nil || cfg.Frequency == nil || cfg.Generation == 0 {
+		return nil, fmt.Errorf("serving: Clock, Leases, Frequency and a generation are required")
+	}
+	if err := cfg.Leaser.Validate(); err != nil {
+		return nil, err
+	}
+	book, err := pacing.NewBook(pacing.BookConfig{MaxCells: cfg.MaxCells})
+	if err != nil {
+		return nil, err
+	}
+	holds, err := pacing.NewHolds(pacing.HoldsConfig{Capacity: cfg.MaxHolds})
+	if err != nil {
+		return nil, err
+	}
+	t := &Treasurer{cfg: cfg, book: book, holds: holds, limits: map[limitKey]*limit{}}
+	t.groups.Store(&map[id.AdGroup]*groupState{})
+	t.clicks.Store(defaultDelay.Milliseconds())
+	t.views.Store(defaultDelay.Milliseconds())
+	if err := t.openLegacy(ctx); err != nil {
+		return nil, fmt.Errorf("read the leases of earlier lives: %w", err)
+	}
+	return t, nil
+}
+
+// Generation is the number of this life.
+func (t *Treasurer) Generation() uint32 { return t.cfg.Generation }
+
+// Stats are the treasurer's counters.
+func (t *Treasurer) Stats() *TreasurerStats { return &t.stats }
+
+// Pacing gives the counters of the book and of the holds.
+func (t *Treasurer) Pacing() (pacing.BookStats, pacing.HoldsStats) {
+	return t.book.Stats(), t.holds.Stats()
+}
+
+func (t *Treasurer) state(g id.AdGroup) *groupState { return (*t.groups.Load())[g] }
+
+// hold sets h.amount aside in the chain of the ad group, or says what refused.
+// A refusal takes the ad group out of the running until the next Tick.
+func (t *Treasurer) hold(h *holding) Reason {
+	chain := h.group.chain.Load()
+	if chain == nil {
+		return ReasonBudget
+	}
+	ok, place := t.book.Hold(chain, h.day, h.amount)
+	if ok {
+		h.chain = chain
+		return ReasonNone
+	}
+	reason := ReasonBudget
+	if place == pacing.Wallet {
+		reason = ReasonWallet
+	}
+	h.group.dry.Store(uint32(reason))
+	return reason
+}
+
+// release gives back what hold took.
+func (t *Treasurer) release(h *holding) {
+	if h.chain != nil {
+		t.book.Release(h.chain, h.day, h.amount)
+		h.chain = nil
+	}
+}
+
+// remember keeps a hold until its token expires and returns the token's serial.
+func (t *Treasurer) remember(h *holding, billing Billing, now time.Time) (serial uint64, ok bool) {
+	e := pacing.Entry{Amount: h.amount, AdGroup: uint64(h.group.index), Frequency: uint64(h.frequency), Day: h.day}
+	if h.chain != nil {
+		e.Chain = *h.chain
+	}
+	expiry := now.Add(holdLifetime).UnixMilli()
+	if billing != BillingCPM {
+		e.Class = pacing.PerEvent
+		// This hold ends before the token does, so the reservation of the
+		// frequency cap cannot ride on it: it is final when the ad goes out.
+		e.Frequency = 0
+		wait := t.clicks.Load()
+		if billing == BillingCPV {
+			wait = t.views.Load()
+		}
+		expiry = now.UnixMilli() + wait
+	}
+	serial, ok = t.holds.Put(&e, expiry)
+	if ok && e.Class == pacing.PerEvent {
+		t.cfg.Frequency.Commit(h.frequency)
+	}
+	return serial, ok
+}
+
+// shown makes the frequency reservation of an impression final.
+func (t *Treasurer) shown(tok *events.Token) {
+	if tok.ID.Generation != t.cfg.Generation {
+		return
+	}
+	if f, ok := t.holds.TakeFrequency(tok.ID.Serial); ok {
+		t.cfg.Frequency.Commit(audience.FrequencySlot(f))
+	}
+}
+
+// lose releases the hold of an auction that was lost at an exchange.
+func (t *Treasurer) lose(tok *events.Token) {
+	if tok.ID.Generation != t.cfg.Generation {
+		return
+	}
+	if e, ok := t.holds.Take(tok.ID.Serial); ok {
+		t.drop(&e)
+	}
+}
+
+func (t *Treasurer) drop(e *pacing.Entry) {
+	t.book.Release(&e.Chain, e.Day, e.Amount)
+	t.cfg.Frequency.Release(audience.FrequencySlot(e.Frequency))
+}
+
+// commit bills price against the hold of the token, or says why the event is
+// delivered free.
+func (t *Treasurer) commit(tok *events.Token, price money.Nanos) (billed money.Nanos, free events.Reason) {
+	if tok.ID.Generation != t.cfg.Generation {
+		return t.commitLegacy(tok, price)
+	}
+	var chain pacing.Chain
+	day, held := tok.Day, money.Nanos(0)
+	if e, ok := t.holds.Take(tok.ID.Serial); ok {
+		chain, day, held = e.Chain, e.Day, e.Amount
+		t.cfg.Frequency.Commit(audience.FrequencySlot(e.Frequency))
+	} else if g := t.state(tok.AdGroup); g != nil && g.chain.Load() != nil {
+		chain = *g.chain.Load()
+	} else {
+		t.stats.FreeOld.Add(1)
+		return 0, events.ReasonPreviousLife
+	}
+	t.measure(tok)
+	billed = t.book.Commit(&chain, day, held, price)
+	if billed == price {
+		return billed, events.ReasonNone
+	}
+	if t.refill(&chain, day, price) {
+		if billed = t.book.Commit(&chain, day, 0, price); billed == price {
+			return billed, events.ReasonNone
+		}
+	}
+	t.stats.FreeLimit.Add(1)
+	return 0, events.ReasonOverLimit
+}
+
+// measure observes how long after the auction a click or view came.
+func (t *Treasurer) measure(tok *events.Token) {
+	delay := t.cfg.Clock.Now().UnixMilli() - tok.AuctionMS()
+	switch Billing(tok.BillingEvent) {
+	case BillingCPC:
+		t.delays[0].Observe(delay)
+	case BillingCPV:
+		t.delays[1].Observe(delay)
+	}
+}
+
+// refund takes back what a record billed that never reached the disk.
+func (t *Treasurer) refund(rec *events.Record) {
+	g := t.state(rec.AdGroup)
+	if g == nil || rec.Token.Generation != t.cfg.Generation {
+		return
+	}
+	if chain := g.chain.Load(); chain != nil {
+		t.book.Refund(chain, rec.Day, rec.BilledNanos)
+	}
+}
+
+// Sweep releases the holds whose tokens have expired. Call it every second.
+func (t *Treasurer) Sweep(now time.Time) {
+	n := t.holds.Expire(now.UnixMilli(), sweepLimit, t.drop)
+	t.stats.Expired.Add(uint64(n))
+}
+
+// sweepLimit bounds one Sweep; a backlog is worked off over several.
+const sweepLimit = 200_000

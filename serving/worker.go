@@ -1,0 +1,242 @@
+package serving
+
+import (
+	"time"
+
+	"mazad/auction"
+	"mazad/audience"
+	"mazad/events"
+	"mazad/internal/id"
+	"mazad/internal/money"
+	"mazad/pacing"
+	"mazad/targeting"
+)
+
+// worker is the memory of one request, reused. It belongs to the goroutine that
+// runs the request.
+type worker struct {
+	req       *Request
+	resp      *Response
+	snap      *Snapshot
+	frequency *audience.Frequency
+	cal       *calendar
+	now       time.Time
+
+	auctionID  id.Event
+	profile    audience.Profile
+	universe   audience.Universe
+	why        audience.Reason
+	contextual targeting.Contextual
+	personal   targeting.Personal
+	userKey    uint64 // of caps: user in the personal universe, session in the other
+
+	matching targeting.Scratch
+	auction  auction.Scratch
+	cands    []auction.Candidate
+	refs     []ref // parallel to cands
+	held     []holding
+	placed   []targeting.Ord // already in the response
+	lost     [ReasonCount]uint32
+	won      int
+	matched  int
+	slot     int // of the request: the first of the running auction
+
+	token    events.Token
+	features [featureBytes]byte
+	landing  []byte
+	record   events.Record
+}
+
+// ref says which ad group and ad a candidate is.
+type ref struct {
+	ord targeting.Ord
+	ad  uint32 // into Snapshot.ads
+}
+
+// holding is money set aside for a winner.
+type holding struct {
+	winner    auction.Winner
+	amount    money.Nanos
+	frequency audience.FrequencySlot
+	group     *groupState
+	chain     *pacing.Chain // zero-cost holds (test) have none
+	day       int32
+}
+
+func (w *worker) begin(req *Request, resp *Response, snap *Snapshot, cal *calendar, now time.Time) {
+	w.req, w.resp, w.snap, w.cal, w.now = req, resp, snap, cal, now
+	w.lost, w.won = [ReasonCount]uint32{}, 0
+	w.placed, w.held = w.placed[:0], w.held[:0]
+	resp.Ads, resp.Reason = resp.Ads[:0], ReasonNone
+}
+
+// end drops what the request lent.
+func (w *worker) end() {
+	w.req, w.resp, w.snap, w.cal = nil, nil, nil, nil
+	w.contextual = targeting.Contextual{}
+	w.personal.Contextual = targeting.Contextual{}
+}
+
+// gather makes a candidate of every matched ad group that may take the slot.
+func (w *worker) gather(matched []targeting.Ord, slot *Slot, tr *Trace) {
+	w.cands, w.refs = w.cands[:0], w.refs[:0]
+	for _, ord := range matched {
+		g := &w.snap.groups[ord]
+		reason := w.eligible(ord, g)
+		ad := uint32(0)
+		var rate money.PPB
+		if reason == ReasonNone {
+			ad, rate, reason = w.chooseAd(g, slot)
+		}
+		if reason != ReasonNone {
+			w.lost[reason]++
+			tr.lose(w, ord, reason)
+			continue
+		}
+		w.refs = append(w.refs, ref{ord: ord, ad: ad})
+		w.cands = append(w.cands, auction.Candidate{
+			Ad: ad, Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: rate, Pacing: money.PPB(g.state.pace.Load()),
+		})
+	}
+}
+
+// eligible checks what depends on the ad group alone, cheapest first.
+func (w *worker) eligible(ord targeting.Ord, g *adGroup) Reason {
+	if dry := g.state.dry.Load(); dry != 0 {
+		return Reason(dry)
+	}
+	ms := w.now.UnixMilli()
+	if ms < g.startMS || g.endMS != 0 && ms >= g.endMS {
+		return ReasonNotActive
+	}
+	if w.req.Door == DoorOpenRTB && g.billing != BillingCPM {
+		return ReasonBillingEvent // the exchange charges by the impression whatever the click rate turns out to be
+	}
+	if g.cap.Impressions > 0 && w.userKey != 0 && !w.frequency.Allows(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone]) {
+		return ReasonFrequency
+	}
+	for _, p := range w.placed {
+		if p == ord || w.snap.groups[p].advertiser == g.advertiser && w.req.Door == DoorOpenRTB {
+			return ReasonDiversity
+		}
+	}
+	return ReasonNone
+}
+
+// chooseAd picks the ad of the group that fits the slot and has the highest
+// rate of billing events; of equals the first. The reason is that of the last
+// ad that did not fit.
+func (w *worker) chooseAd(g *adGroup, slot *Slot) (ad uint32, rate money.PPB, reason Reason) {
+	reason = ReasonFormat
+	found := false
+	for i := g.adFrom; i < g.adTo; i++ {
+		a := &w.snap.ads[i]
+		if why := w.fits(&a.creative, slot); why != ReasonNone {
+			if !found {
+				reason = why
+			}
+			continue
+		}
+		r := w.snap.rates[i]
+		if !found || r > rate {
+			ad, rate, reason, found = i, r, ReasonNone, true
+		}
+	}
+	return ad, rate, reason
+}
+
+// fits checks a creative against the slot and the request's block lists.
+func (w *worker) fits(c *Creative, slot *Slot) Reason {
+	if c.Format&slot.Formats == 0 && (slot.Formats&FormatNative == 0 || c.Format&(FormatImage|FormatVideo) == 0) {
+		return ReasonFormat
+	}
+	if len(slot.Sizes) > 0 && !fitsSize(c, slot.Sizes) {
+		return ReasonSize
+	}
+	if c.Format == FormatVideo && (slot.MinDurationMS > 0 && c.DurationMS < slot.MinDurationMS || slot.MaxDurationMS > 0 && c.DurationMS > slot.MaxDurationMS) {
+		return ReasonDuration
+	}
+	if w.req.Secure && !c.secure() {
+		return ReasonSecure
+	}
+	for _, d := range w.req.BlockedDomains {
+		if d == c.DomainTag {
+			return ReasonBlockedDomain
+		}
+	}
+	for _, d := range w.req.BlockedCategories {
+		if d == c.CategoryTag {
+			return ReasonBlockedCategory
+		}
+	}
+	for _, r := range w.req.Recent {
+		if r == c.Ad {
+			return ReasonRecent
+		}
+	}
+	return ReasonNone
+}
+
+func fitsSize(c *Creative, sizes []Size) bool {
+	for _, s := range sizes {
+		if s.W == c.W && s.H == c.H {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Creative) secure() bool {
+	return isHTTPS(c.VideoURL) && isHTTPS(c.ImageURL)
+}
+
+func isHTTPS(u string) bool { return u == "" || len(u) > 8 && u[:8] == "https://" }
+
+// drop takes a candidate out of the auction, keeping the order of the others.
+func (w *worker) drop(i int) {
+	w.cands = append(w.cands[:i], w.cands[i+1:]...)
+	w.refs = append(w.refs[:i], w.refs[i+1:]...)
+}
+
+// whyEmpty names the commonest reason when nothing was placed.
+func (w *worker) whyEmpty(matched int) Reason {
+	switch {
+	case len(w.resp.Ads) > 0:
+		return ReasonNone
+	case len(w.req.Slots) == 0:
+		return ReasonNoSlot
+	case matched == 0:
+		return ReasonNoMatch
+	}
+	best, n := ReasonFloor, uint32(0)
+	for r, c := range w.lost {
+		if c > n {
+			best, n = Reason(r), c
+		}
+	}
+	return best
+}
+
+// add appends a Placed, reusing the memory of its token.
+func (r *Response) add() *Placed {
+	n := len(r.Ads)
+	if n < cap(r.Ads) {
+		r.Ads = r.Ads[:n+1]
+		r.Ads[n] = Placed{Token: r.Ads[n].Token[:0]}
+	} else {
+		r.Ads = append(r.Ads, Placed{})
+	}
+	return &r.Ads[n]
+}
+
+// hashKey is FNV-1a; zero means no key.
+func hashKey(b []byte) uint64 {
+	if len(b) == 0 {
+		return 0
+	}
+	h := uint64(14695981039346656037)
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return max(h, 1)
+}
