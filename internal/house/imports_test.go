@@ -118,11 +118,11 @@ func checkEngines(files []*source) (bad []string) {
 // testing package out of what is shipped.
 func checkTestPackages(files []*source) (bad []string) {
 	for _, s := range files {
-		if s.isTest() || strings.HasSuffix(s.Dir, "test") {
+		if s.isTest() {
 			continue
 		}
 		s.eachImport(func(p, where string) {
-			suite := strings.HasPrefix(p, module+"/") && strings.HasSuffix(p, "test")
+			suite := strings.HasPrefix(p, module+"/") && isSuite(p)
 			if suite || p == "testing" || p == "pgregory.net/rapid" {
 				bad = append(bad, fmt.Sprintf("%s: imports %s: test code is imported by tests only", where, p))
 			}

@@ -28,7 +28,14 @@ type source struct {
 	AST  *ast.File
 }
 
-func (s *source) isTest() bool    { return strings.HasSuffix(s.Path, "_test.go") }
+// isTest is true of test files and of conformance suites and oracles, which
+// are packages of their own named after what they test (storetest).
+func (s *source) isTest() bool {
+	return strings.HasSuffix(s.Path, "_test.go") || isSuite(s.Dir)
+}
+
+func isSuite(dir string) bool { return strings.HasSuffix(dir, "test") }
+
 func (s *source) generated() bool { return ast.IsGenerated(s.AST) }
 func (s *source) lines() int      { return bytes.Count(s.Text, []byte("\n")) }
 
