@@ -31,6 +31,7 @@ func TestBodiesHaveTheirSizeAndRepeat(t *testing.T) {
 		}
 	}
 	f("OpenRTB", body.OpenRTBBytes, (*body.Generator).OpenRTB)
+	f("feed", body.FeedBytes, (*body.Generator).Feed)
 }
 
 func TestOpenRTBHasWhatARequestNeeds(t *testing.T) {
@@ -60,5 +61,33 @@ func TestOpenRTBHasWhatARequestNeeds(t *testing.T) {
 	}
 	if len(countries) != 11 || countries["USA"] < countries["JPN"] {
 		t.Errorf("countries %v", countries)
+	}
+}
+
+func TestFeedHasWhatARequestNeeds(t *testing.T) {
+	g, users := body.New(1, 50), map[string]bool{}
+	for range 2000 {
+		var r struct {
+			User    string `json:"user_id"`
+			Slots   int
+			Country string
+			Age     int
+			Device  struct{ OS string }
+			Recent  []string `json:"recent_ads"`
+			Context struct{ Hashtags []string }
+			Consent struct {
+				Personal bool `json:"personalized_ads"`
+			}
+		}
+		if err := json.Unmarshal(g.Feed(nil), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Slots != body.FeedSlots || len(r.Country) != 2 || r.Age < 18 || r.Device.OS == "" || len(r.Recent) != 4 || len(r.Context.Hashtags) != 3 || !r.Consent.Personal {
+			t.Fatalf("request %+v", r)
+		}
+		users[r.User] = true
+	}
+	if len(users) != 50 {
+		t.Errorf("%d users, want 50", len(users))
 	}
 }
