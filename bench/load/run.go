@@ -119,6 +119,7 @@ func (r *run) close() {
 // pace puts requests into the queue when they are due, and never waits for it.
 func (r *run) pace() {
 	defer close(r.due)
+	sharpen() // the thread ends with this goroutine, which never unlocks it
 	arrivals := NewArrivals(r.cfg.RatePerSecond, r.cfg.Poisson, r.cfg.Seed)
 	for due := arrivals.Next(); due < r.end && !r.stop.Load(); due = arrivals.Next() {
 		for wait := due - time.Since(r.start); wait > 0; wait = due - time.Since(r.start) {
