@@ -1,8 +1,6 @@
 package diary
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,7 +45,6 @@ type Config struct {
 	OnLost func(*events.Record) // an accepted record that certainly is not and never will be on disk; must not call the diary
 	Clock  clock.Clock          // times of batches; default the machine's
 	Log    *slog.Logger         // default: nothing is logged
-	Writer uint64               // who writes, new in every life; default random
 }
 
 // withDefaults returns cfg with every zero replaced, or the first field that
@@ -97,11 +94,6 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Writer == 0 {
-		var b [8]byte
-		rand.Read(b[:]) // never fails
-		cfg.Writer = binary.LittleEndian.Uint64(b[:])
 	}
 	return cfg, cfg.validate()
 }

@@ -97,7 +97,7 @@ func (w *decisionWriter) flush() {
 	}
 	w.settle(decisionsInFlight - 1)
 	w.number++
-	data := w.batch.Finish(w.d.cfg.Writer, w.number, w.d.cfg.Clock.Now().UnixMilli())
+	data := w.batch.Finish(w.d.writer, w.number, w.d.cfg.Clock.Now().UnixMilli())
 	msg := &nats.Msg{Subject: subject(w.d.cfg.DecisionStream), Data: data}
 	f, err := w.d.link.Load().js.PublishMsgAsync(msg, jetstream.WithRetryAttempts(0))
 	if err != nil {

@@ -35,6 +35,7 @@ type Diary struct {
 	lock  *os.File // nil when external
 	stats counters
 
+	writer  uint64               // names this life in its batches, above all earlier ones; set by Open
 	link    atomic.Pointer[link] // replaced by the writer goroutine when it recovers
 	trouble chan struct{}        // the embedded server reported an error
 

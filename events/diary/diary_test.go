@@ -280,3 +280,29 @@ func TestDecisionsSurviveACleanClose(t *testing.T) {
 type oneKey struct{}
 
 func (oneKey) Key(ord uint32) ([32]byte, bool) { return [32]byte{5}, ord == 1 }
+
+func TestSeqAtFindsTheTail(t *testing.T) {
+	d := open(t, diary.Config{Dir: t.TempDir()})
+	at := func(when time.Time, want uint64) {
+		t.Helper()
+		if got, err := d.SeqAt(patient(t), diary.Money, when); err != nil || got != want {
+			t.Errorf("got %d, %v; want %d", got, err, want)
+		}
+	}
+	at(time.Unix(0, 0), 1)
+	for n := range uint64(9) {
+		if err := d.Append(patient(t), record(1, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stored []time.Time
+	err := d.Read(patient(t), diary.Money, 0, 1<<63, func(b *diary.Batch) error { stored = append(stored, b.Stored); return nil })
+	if err != nil || len(stored) != 9 {
+		t.Fatal(stored, err)
+	}
+	at(time.Unix(0, 0), 1)
+	for i, when := range stored {
+		at(when, uint64(i+1))
+	}
+	at(stored[8].Add(1), 10)
+}

@@ -188,3 +188,30 @@ func (d *Diary) Last(ctx context.Context, stream string) (first, last uint64, er
 		}
 	}
 }
+
+// SeqAt returns the first sequence that was stored at t or later, last+1 when
+// there is none: where a start begins to read when it needs the last hours only.
+func (d *Diary) SeqAt(ctx context.Context, stream string, t time.Time) (uint64, error) {
+	s, err := d.link.Load().js.Stream(ctx, stream)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	state := s.CachedInfo().State
+	if state.Msgs == 0 {
+		return state.LastSeq + 1, nil
+	}
+	low, high := state.FirstSeq, state.LastSeq+1
+	for low < high {
+		mid := low + (high-low)/2
+		msg, err := s.GetMsg(ctx, mid)
+		if err != nil {
+			return 0, fmt.Errorf("stream %s, batch %d: %w", stream, mid, err)
+		}
+		if msg.Time.Before(t) {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low, nil
+}

@@ -83,8 +83,10 @@ func (w *writer) tryAgain(restart bool) error {
 	return w.settle(ctx, l)
 }
 
-// settle reads the end of the stream and resolves the batches that are in it.
-// The rest stays in the backlog, to be sent again under the same numbers.
+// settle reads what the stream got since the last acknowledgement and resolves
+// the batches that are in it. The rest stays in the backlog, to be sent again
+// under the same numbers. A late batch of an earlier life is let be; a batch of a
+// later one means that we were replaced.
 func (w *writer) settle(ctx context.Context, l *link) error {
 	s, err := l.js.Stream(ctx, w.d.cfg.MoneyStream)
 	if err != nil {
@@ -92,27 +94,23 @@ func (w *writer) settle(ctx context.Context, l *link) error {
 	}
 	last := s.CachedInfo().State.LastSeq
 	w.bytes = int64(s.CachedInfo().State.Bytes)
-	switch {
-	case last < w.acked:
+	if last < w.acked {
 		return fmt.Errorf("the stream ends at %d, but %d was acknowledged: %w", last, w.acked, events.ErrDamaged)
-	case last > w.acked:
-		msg, err := s.GetMsg(ctx, last)
+	}
+	for seq := w.acked + 1; seq <= last; seq++ {
+		b, err := readBatch(ctx, s, seq)
 		if err != nil {
-			return fmt.Errorf("read the last batch %d: %w", last, err)
+			return err
 		}
-		b, err := events.OpenBatch(msg.Data)
-		if err != nil {
-			return fmt.Errorf("read the last batch %d: %w", last, err)
+		if b.Writer > w.d.writer {
+			return fmt.Errorf("batch %d was written by life %d, this is %d: %w", seq, b.Writer, w.d.writer, ErrFenced)
 		}
-		if b.Writer != w.d.cfg.Writer {
-			return fmt.Errorf("sequence %d was written by %x, we are %x: %w", last, b.Writer, w.d.cfg.Writer, ErrFenced)
-		}
-		for len(w.backlog) > 0 && w.backlog[0].number != 0 && w.backlog[0].number <= b.Number {
+		if b.Writer == w.d.writer && len(w.backlog) > 0 && w.backlog[0].number == b.Number {
 			first := w.backlog[0]
 			w.backlog = w.backlog[1:]
-			w.landed(first, last-(b.Number-first.number))
+			w.landed(first, seq)
 		}
-		w.acked = last
+		w.acked = seq
 	}
 	w.next = last + 1
 	return nil

@@ -139,7 +139,7 @@ func (w *writer) send(b *batch) error {
 	if b.number == 0 {
 		w.number++
 		b.number = w.number
-		b.data = b.w.Finish(w.d.cfg.Writer, b.number, w.d.cfg.Clock.Now().UnixMilli())
+		b.data = b.w.Finish(w.d.writer, b.number, w.d.cfg.Clock.Now().UnixMilli())
 	}
 	msg := &nats.Msg{Subject: subject(w.d.cfg.MoneyStream), Data: b.data}
 	f, err := w.d.link.Load().js.PublishMsgAsync(msg, jetstream.WithExpectLastSequence(w.next-1), jetstream.WithRetryAttempts(0))
@@ -233,24 +233,47 @@ func (w *writer) look() {
 	w.d.stats.moneyBytes.Store(w.bytes)
 }
 
-// readEnd learns the stream's last sequence before the first batch of this life.
+// readEnd learns the stream's last sequence before the first batch of this life,
+// and takes a writer's number above that of the life that wrote it: the clock's,
+// unless the clock jumped back.
 func (w *writer) readEnd(ctx context.Context) error {
-	s, err := w.d.link.Load().js.Stream(ctx, w.d.cfg.MoneyStream)
+	d := w.d
+	s, err := d.link.Load().js.Stream(ctx, d.cfg.MoneyStream)
 	if err != nil {
-		return fmt.Errorf("stream %s: %w", w.d.cfg.MoneyStream, err)
+		return fmt.Errorf("stream %s: %w", d.cfg.MoneyStream, err)
 	}
 	state := s.CachedInfo().State
+	d.writer = uint64(d.cfg.Clock.Now().UnixNano())
+	if state.Msgs > 0 {
+		b, err := readBatch(ctx, s, state.LastSeq)
+		if err != nil {
+			return err
+		}
+		d.writer = max(d.writer, b.Writer+1)
+	}
 	w.acked, w.next = state.LastSeq, state.LastSeq+1
 	w.bytes = int64(state.Bytes)
-	w.d.stats.moneyBytes.Store(w.bytes)
-	w.d.stats.lastSeq.Store(state.LastSeq)
+	d.stats.moneyBytes.Store(w.bytes)
+	d.stats.lastSeq.Store(state.LastSeq)
 	return nil
+}
+
+func readBatch(ctx context.Context, s jetstream.Stream, seq uint64) (events.Batch, error) {
+	msg, err := s.GetMsg(ctx, seq)
+	if err != nil {
+		return events.Batch{}, fmt.Errorf("read batch %d: %w", seq, err)
+	}
+	b, err := events.OpenBatch(msg.Data)
+	if err != nil {
+		return b, fmt.Errorf("read batch %d: %w", seq, err)
+	}
+	return b, nil
 }
 
 // lose ends a batch that is certainly not in the stream and never will be.
 func (w *writer) lose(b *batch, why error) {
 	if b.number == 0 {
-		b.data = b.w.Finish(w.d.cfg.Writer, 0, 0)
+		b.data = b.w.Finish(w.d.writer, 0, 0)
 	}
 	w.d.stats.lost.Add(uint64(b.records))
 	if w.d.cfg.OnLost != nil {
