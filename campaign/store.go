@@ -180,7 +180,9 @@ type Objects interface {
 	ReviewAd(ctx context.Context, e Edit, adv id.Advertiser, a id.Ad, s ReviewStatus, reasons []string) (Ad, error)
 
 	// CreateTree creates everything in t in one transaction. Ids in t only link
-	// its parts; the ids of the result are new, in the same order.
+	// its parts; the ids of the result are new, in the same order. Schedules may
+	// have begun before now. It is the operator's, for seeding and imports: no
+	// advertiser is checked against a token here.
 	CreateTree(ctx context.Context, e Edit, t Tree) (Tree, error)
 	// Changes is the advertiser's change log, newest first.
 	Changes(ctx context.Context, adv id.Advertiser, p Paging) (Page[Change], error)

@@ -8,11 +8,13 @@ import (
 )
 
 // Context is what an ad group is validated against. Before is the stored ad
-// group when it is an update, nil when it is new.
+// group when it is an update, nil when it is new. Imported ones may have begun,
+// or ended, before now.
 type Context struct {
 	Now      time.Time
 	Campaign *Campaign
 	Before   *AdGroup
+	Imported bool
 }
 
 // Validate checks an ad group after Defaults.
@@ -94,8 +96,8 @@ func (g *AdGroup) checkMoney(l *list, c *Campaign) {
 
 func (g *AdGroup) checkSchedule(l *list, in Context) {
 	start, end := g.ScheduleStart, g.ScheduleEnd
-	newStart := in.Before == nil || !in.Before.ScheduleStart.Equal(start)
-	newEnd := in.Before == nil || !in.Before.ScheduleEnd.Equal(end)
+	newStart := !in.Imported && (in.Before == nil || !in.Before.ScheduleStart.Equal(start))
+	newEnd := !in.Imported && (in.Before == nil || !in.Before.ScheduleEnd.Equal(end))
 	at := func(t time.Time) string { return t.Format(time.RFC3339) }
 	if enum(l, "schedule_type", g.ScheduleType, ScheduleFromNow, ScheduleStartEnd) {
 		switch {

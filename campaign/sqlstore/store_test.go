@@ -40,7 +40,7 @@ func TestI11NoAdvertiserTouchesAnother(t *testing.T) { storetest.Isolation(t, op
 
 // The bound is four times what a loaded two-core machine needs.
 func TestTenThousandAdGroupsLoadQuickly(t *testing.T) {
-	seed, load := storetest.LoadTime(t, open, 10_000)
+	seed, load := storetest.LoadTime(t, open, time.Now, 10_000)
 	t.Logf("10,000 ad groups and ads: created in %v, loaded in %v", seed, load)
 	if load > 2*time.Second {
 		t.Errorf("loaded in %v", load)

@@ -154,7 +154,7 @@ func (p *planting) adGroup(ctx context.Context, tx sqldb.Tx, g *campaign.AdGroup
 	}
 	now := p.s.now()
 	g.Defaults(now)
-	if err := errors.Join(newStatus(g.OperationStatus), g.Validate(campaign.Context{Now: now, Campaign: c})); err != nil {
+	if err := errors.Join(newStatus(g.OperationStatus), g.Validate(campaign.Context{Now: now, Campaign: c, Imported: true})); err != nil {
 		return err
 	}
 	link := g.ID

@@ -64,6 +64,16 @@ func isolation(f *fixture) {
 	_, err = f.store.Campaign(f.ctx, f.a.ID, id.Campaign(g.ID))
 	foreign("Campaign with the id of an ad group", "campaign_id", err)
 
+	f.listsShowNothing(b, c, g, a)
+	after := must(f.store.LoadAll(f.ctx))(f)
+	if !reflect.DeepEqual(before.Campaigns, after.Campaigns[:1]) || !reflect.DeepEqual(before.AdGroups, after.AdGroups[:1]) || !reflect.DeepEqual(before.Ads, after.Ads[:1]) {
+		f.Error("something of the other advertiser changed")
+	}
+}
+
+// listsShowNothing asks for another's objects in every list.
+func (f *fixture) listsShowNothing(b id.Advertiser, c campaign.Campaign, g campaign.AdGroup, a campaign.Ad) {
+	f.Helper()
 	q := campaign.Query{IDs: []int64{int64(c.ID), int64(g.ID), int64(a.ID)}}
 	if n := must(f.store.Campaigns(f.ctx, b, q))(f).Total + must(f.store.AdGroups(f.ctx, b, q))(f).Total + must(f.store.Ads(f.ctx, b, q))(f).Total; n != 0 {
 		f.Errorf("lists show %d objects of another advertiser", n)
@@ -78,9 +88,5 @@ func isolation(f *fixture) {
 	}
 	if got := must(f.store.AdvertiserTokens(f.ctx, b))(f); len(got) != 0 {
 		f.Errorf("tokens of another: %+v", got)
-	}
-	after := must(f.store.LoadAll(f.ctx))(f)
-	if !reflect.DeepEqual(before.Campaigns, after.Campaigns[:1]) || !reflect.DeepEqual(before.AdGroups, after.AdGroups[:1]) || !reflect.DeepEqual(before.Ads, after.Ads[:1]) {
-		f.Error("something of the other advertiser changed")
 	}
 }

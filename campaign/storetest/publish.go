@@ -186,13 +186,13 @@ func clockGoesBack(f *fixture) {
 }
 
 // LoadTime seeds n ad groups and returns how long LoadAll takes.
-func LoadTime(t *testing.T, open Open, n int) (seed, load time.Duration) {
+func LoadTime(t *testing.T, open Open, now func() time.Time, n int) (seed, load time.Duration) {
 	f := newFixture(t, open)
-	at := time.Now()
+	at := now()
 	must(f.store.CreateTree(f.ctx, f.edit, Tree(n)))(f)
-	seed, at = time.Since(at), time.Now()
+	seed, at = now().Sub(at), now()
 	if got := must(f.store.LoadAll(f.ctx))(f); len(got.AdGroups) != n {
 		t.Errorf("%d ad groups, want %d", len(got.AdGroups), n)
 	}
-	return seed, time.Since(at)
+	return seed, now().Sub(at)
 }
