@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"testing"
+	"time"
 
+	"mazad/api/ads/openrtb"
+	"mazad/audience"
 	"mazad/bench/body"
+	"mazad/serving"
+	"mazad/targeting"
 )
 
 func TestBodiesHaveTheirSizeAndRepeat(t *testing.T) {
@@ -89,5 +94,35 @@ func TestFeedHasWhatARequestNeeds(t *testing.T) {
 	}
 	if len(users) != 50 {
 		t.Errorf("%d users, want 50", len(users))
+	}
+}
+
+// The bodies must be sellable, and to a personal audience where silence permits
+// it: else a benchmark measures the path of a refusal.
+func TestOpenRTBIsSellable(t *testing.T) {
+	agents, err := openrtb.NewAgents(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agents.Close()
+	everywhere, err := audience.CountriesOf("US", "ID", "BR", "MX", "VN", "SA", "GB", "DE", "FR", "EG", "JP")
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := audience.Policy{OptOut: everywhere}
+	g, d := body.New(3, 0), openrtb.NewDecoder(&openrtb.Config{Currency: "USD", Agents: agents})
+	var req serving.Request
+	for range 500 {
+		req.Reset()
+		text := g.OpenRTB(nil)
+		if !d.Decode(text, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), &req) {
+			t.Fatalf("refused: %v: %s", d.Fault(), text)
+		}
+		if u, why := policy.Decide(req.Signals, nil); len(req.Slots) != 2 || u != audience.Personal {
+			t.Fatalf("%d slots (%v), universe %v because %v: %s", len(req.Slots), d.Reason, u, why, text)
+		}
+		if req.Country == 0 || req.OS == targeting.OSUnknown || req.OSVersion == 0 || req.Language == 0 || req.Gender == targeting.GenderUnlimited {
+			t.Fatalf("lost on the way: %+v", req)
+		}
 	}
 }

@@ -16,7 +16,7 @@ func (g *Generator) OpenRTB(dst []byte) []byte {
 	dst = append(dst, `"pmp":{"private_auction":0,"deals":[{"id":"open-feed-18","bidfloor":2.5,"bidfloorcur":"USD","at":1}]},"exp":1800}],`...)
 	dst, marker := g.app(dst, &d)
 	dst = g.person(dst, &d)
-	dst = append(dst, `"regs":{"coppa":0,"gdpr":0,"us_privacy":"1YNN","gpp":"DBAA","gpp_sid":[-1],"ext":{"dsa":{"dsarequired":0,"pubrender":0,"datatopub":2}}},`...)
+	dst = append(dst, `"regs":{"coppa":0,"gdpr":0,"us_privacy":"1YNN","ext":{"dsa":{"dsarequired":0,"pubrender":0,"datatopub":2}}},`...)
 	dst = append(dst, `"bcat":["IAB7-39","IAB8-18","IAB8-5","IAB9-9","IAB14-1","IAB23","IAB24","IAB25","IAB26"],"badv":["ads.example","casino.example","lottery.example","loans.example","vape.example"],"bapp":["com.example.rival"],`...)
 	dst = fmt.Appendf(dst, `"source":{"fd":0,"tid":"%016x%016x","pchain":"","schain":{"ver":"1.0","complete":1,"nodes":[{"asi":"exchange.example","sid":"pub-4711","hp":1,"rid":"%016x"},{"asi":"mediation.example","sid":"88","hp":1}]}}}`,
 		g.rng.Uint64(), g.rng.Uint64(), g.rng.Uint64())
@@ -45,5 +45,9 @@ func (g *Generator) person(dst []byte, d *draw) []byte {
 		d.device.make, d.device.model, d.device.os, d.device.osv, d.device.model, d.market.language, connection,
 		g.rng.Uint32(), g.rng.IntN(1<<16), g.rng.IntN(1<<12), g.rng.IntN(1<<12), g.rng.Uint64N(1<<48))
 	return fmt.Appendf(dst, `"user":{"id":"u%d","buyeruid":"u%d","yob":%d,"gender":"%s","data":[{"id":"dmp-1","name":"example.dmp","segment":[{"id":"%d","name":"%s"},{"id":"%d","name":"%s"}]}]},`,
-		d.user, d.user, 2026-d.age, gender, 1000+g.rng.IntN(9000), d.topics[0], 1000+g.rng.IntN(9000), d.topics[1])
+		d.user, d.user, birthYear(d.age), gender, 1000+g.rng.IntN(9000), d.topics[0], 1000+g.rng.IntN(9000), d.topics[1])
 }
+
+// birthYear is early enough that a user of that age is an adult in every month
+// of the year the templates were made in.
+func birthYear(age int) int { return 2025 - age }

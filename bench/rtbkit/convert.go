@@ -123,12 +123,16 @@ func (v *Converter) site(c *canonical) site {
 	}
 	switch u, err := url.Parse(c.URL); {
 	case c.URL == "":
+		v.count("url: none", 1)
 	case err != nil:
 		v.count("url: not a URL", 1)
 	case u.Scheme != "http" && u.Scheme != "https":
 		v.count("url: scheme "+u.Scheme, 1)
 	default:
 		s.Page, s.Domain = c.URL, strings.ToLower(u.Hostname())
+	}
+	if s.Page == "" {
+		s.ID = c.Exchange // all that is known of the place
 	}
 	if len(c.Segments.Verticals) > 0 {
 		d := data{Name: "adx_verticals"}

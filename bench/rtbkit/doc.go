@@ -11,7 +11,7 @@
 //	spots[].reservePrice                imp[].bidfloor, where not zero: counted, its unit is unknown
 //	spots[].position                    imp[].banner.pos (ABOVE 1, BELOW 3; NONE is left out)
 //	url                                 site.page, site.domain; imp[].secure for https
-//	exchange                            site.publisher.id
+//	exchange                            site.publisher.id; site.id where there is no page
 //	language                            device.language
 //	ipAddress, userAgent                device.ip, device.ua (without the ",gzip(gfe)" that a proxy added)
 //	location.countryCode                device.geo.country (two letters become three)
@@ -26,8 +26,8 @@
 //	always                              at=2, cur=[USD], tmax=100
 //
 // Counted as unsupported: creative attributes, sensitive categories and
-// verticals in restrictions (AdX's own numbers, not IAB's), a page that is not
-// http or https, the pseudo country A1, segments of the provider, and members
+// verticals in restrictions (AdX's own numbers, not IAB's), no page or one that is
+// not http or https, the pseudo country A1, segments of the provider, and members
 // this list does not know.
 //
 // Units: Auction.Time is UTC.

@@ -33,6 +33,7 @@ type (
 		H int `json:"h"`
 	}
 	site struct {
+		ID        string     `json:"id,omitempty"`
 		Domain    string     `json:"domain,omitempty"`
 		Page      string     `json:"page,omitempty"`
 		Publisher *publisher `json:"publisher,omitempty"`

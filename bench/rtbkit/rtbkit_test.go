@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"mazad/api/ads/openrtb"
 	"mazad/bench/rtbkit"
+	"mazad/serving"
 )
 
 const adx = `{"!!CV":"0.1","exchange":"dblclk_adx","id":"a-1","ipAddress":"192.0.2.1","language":"en",` +
@@ -52,7 +54,7 @@ func TestConvert(t *testing.T) {
 func TestWhatHasNoPlaceIsCounted(t *testing.T) {
 	a, counts := convert(t, contextWeb)
 	want := `{"id":"c-1","imp":[{"id":"1","banner":{"w":300,"h":250,"format":[{"w":300,"h":250}],"pos":1},"secure":0}],` +
-		`"site":{"publisher":{"id":"context_web"}},"device":{"geo":{"utcoffset":-300}},"at":2,"tmax":100,"cur":["USD"]}`
+		`"site":{"id":"context_web","publisher":{"id":"context_web"}},"device":{"geo":{"utcoffset":-300}},"at":2,"tmax":100,"cur":["USD"]}`
 	if string(a.Body) != want {
 		t.Errorf("got  %s\nwant %s", a.Body, want)
 	}
@@ -96,12 +98,19 @@ func TestEveryRecordedAuctionConverts(t *testing.T) {
 	if _, err := os.Stat(file); err != nil {
 		t.Skip("DATA MISSING: set MAZAD_DATA to a folder with rtbkit-auctions to convert the 14,000 recorded auctions")
 	}
+	agents, err := openrtb.NewAgents(10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agents.Close()
 	v, n, ids := rtbkit.NewConverter(), 0, map[string]bool{}
-	err := v.ReadFile(file, func(a *rtbkit.Auction) error {
+	bidder, req := openrtb.NewDecoder(&openrtb.Config{Currency: "USD", Agents: agents}), serving.Request{}
+	err = v.ReadFile(file, func(a *rtbkit.Auction) error {
 		n++
 		ids[a.ID] = true
-		if !json.Valid(a.Body) || a.Time.Year() != 2012 {
-			t.Errorf("auction %s at %s: %s", a.ID, a.Time, a.Body)
+		req.Reset()
+		if !bidder.Decode(a.Body, a.Time, &req) || len(req.Slots) == 0 || a.Time.Year() != 2012 {
+			t.Errorf("auction %s at %s: %v %v: %s", a.ID, a.Time, bidder.Fault(), bidder.Reason, a.Body)
 		}
 		return nil
 	})
@@ -110,7 +119,7 @@ func TestEveryRecordedAuctionConverts(t *testing.T) {
 	}
 	want := map[string]int{
 		"restrictions.creativeAttribute": 59_820, "restrictions.sensitiveCategoryAttribute": 26_299,
-		"restrictions.vertical": 7_364, "location.countryCode A1": 4, "url: scheme file": 1,
+		"restrictions.vertical": 7_364, "location.countryCode A1": 4, "url: scheme file": 1, "url: none": 471,
 	}
 	for _, c := range v.Unsupported() {
 		t.Logf("%-44s %6d", c.Part, c.N)
