@@ -138,7 +138,7 @@ func TestRepeatCompletesAViewThatMissedTheBatch(t *testing.T) {
 func TestKilledEngineLosesAndDoublesNothing(t *testing.T) {
 	h := newHouse(t)
 	story := newStory(4, november, time.Hour)
-	s, stop := h.run(func(c *reporting.SinkConfig) { c.MaxRows = 100 })
+	s, stop := h.run(func(c *reporting.SinkConfig) { c.MaxRows = 1000 })
 	story.fill(h.tape, 5, 100)
 	h.drained(s)
 	for range 4 {
