@@ -191,6 +191,10 @@ type Objects interface {
 // Publisher is what serving reads.
 type Publisher interface {
 	LoadAll(ctx context.Context) (Tree, error)
+	// LoadSince holds only what changed after since, deleted objects too, and the
+	// revision up to which that is complete: what Tree.With takes. It costs as
+	// much as there are changes, where LoadAll costs as much as there are objects.
+	LoadSince(ctx context.Context, since Revision) (Tree, error)
 	// Changed names what changed after since, oldest first without repeats, and
 	// the revision up to which that is complete. It is cheap when nothing did.
 	Changed(ctx context.Context, since Revision) ([]Touched, Revision, error)

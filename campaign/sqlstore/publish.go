@@ -3,7 +3,10 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"mazad/campaign"
@@ -13,73 +16,110 @@ import (
 
 // LoadAll implements campaign.Publisher.
 func (s *Store) LoadAll(ctx context.Context) (t campaign.Tree, err error) {
+	const accounts = "SELECT doc FROM advertisers ORDER BY id"
+	const objects = "SELECT doc FROM objects WHERE kind = ? AND status <> 'DELETE' ORDER BY id"
+	if t, err = s.load(ctx, accounts, objects); err == nil {
+		t.Prune()
+	}
+	return t, err
+}
+
+// LoadSince implements campaign.Publisher.
+func (s *Store) LoadSince(ctx context.Context, since campaign.Revision) (campaign.Tree, error) {
+	const accounts = `SELECT doc FROM advertisers
+		WHERE id IN (SELECT object_id FROM revisions WHERE revision > ? AND kind = 'ADVERTISER') ORDER BY id`
+	const objects = `SELECT doc FROM objects
+		WHERE id IN (SELECT object_id FROM revisions WHERE revision > ?) AND kind = ? ORDER BY id`
+	return s.load(ctx, accounts, objects, int64(since))
+}
+
+// load reads a tree in one state of the database. accounts takes args, objects
+// takes them before the kind.
+func (s *Store) load(ctx context.Context, accounts, objects string, args ...any) (t campaign.Tree, err error) {
 	err = s.read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		if t.Revision, err = revision(ctx, tx); err != nil {
 			return err
 		}
-		if t.Advertisers, err = loadDocs[campaign.Advertiser](ctx, tx, "SELECT doc FROM advertisers ORDER BY id"); err != nil {
+		if t.Advertisers, err = loadDocs[campaign.Advertiser](ctx, tx, accounts, args...); err != nil {
 			return err
 		}
-		const alive = "SELECT doc FROM objects WHERE kind = ? AND status <> 'DELETE' ORDER BY id"
-		if t.Campaigns, err = loadDocs[campaign.Campaign](ctx, tx, alive, campaigns.name); err != nil {
+		of := func(kind campaign.ObjectKind) []any { return append(slices.Clone(args), string(kind)) }
+		if t.Campaigns, err = loadDocs[campaign.Campaign](ctx, tx, objects, of(campaigns.name)...); err != nil {
 			return err
 		}
-		if t.AdGroups, err = loadDocs[campaign.AdGroup](ctx, tx, alive, adGroups.name); err != nil {
+		if t.AdGroups, err = loadDocs[campaign.AdGroup](ctx, tx, objects, of(adGroups.name)...); err != nil {
 			return err
 		}
-		t.Ads, err = loadDocs[campaign.Ad](ctx, tx, alive, ads.name)
+		t.Ads, err = loadDocs[campaign.Ad](ctx, tx, objects, of(ads.name)...)
 		return err
 	})
 	if err != nil {
 		return campaign.Tree{}, err
 	}
-	prune(&t)
 	return t, nil
 }
 
+// decoders is how many goroutines decode documents while one reads them: JSON
+// is two thirds of the work.
+const decoders = 3
+
+// loadDocs reads all documents of a query, in its order.
 func loadDocs[T any](ctx context.Context, tx sqldb.Tx, query string, args ...any) ([]T, error) {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []T
-	var doc []byte
+	type part struct {
+		docs [][]byte
+		out  []T
+		err  error
+	}
+	const partSize = 256
+	var parts []*part
+	work := make(chan *part, decoders)
+	var wg sync.WaitGroup
+	for range decoders {
+		wg.Go(func() {
+			for p := range work {
+				p.out = make([]T, len(p.docs))
+				for i, doc := range p.docs {
+					if err := json.Unmarshal(doc, &p.out[i]); err != nil {
+						p.err = fmt.Errorf("read a stored document: %w", err)
+						break
+					}
+				}
+				p.docs = nil
+			}
+		})
+	}
+	now := &part{}
 	for rows.Next() {
-		if err := rows.Scan(&doc); err != nil {
-			return nil, err
+		var doc []byte
+		if err = rows.Scan(&doc); err != nil {
+			break
 		}
-		var v T
-		if err := json.Unmarshal(doc, &v); err != nil {
-			return nil, fmt.Errorf("read a stored document: %w", err)
-		}
-		out = append(out, v)
-	}
-	return out, rows.Err()
-}
-
-// prune drops what is below something deleted.
-func prune(t *campaign.Tree) {
-	lives := make(map[id.Campaign]bool, len(t.Campaigns))
-	for i := range t.Campaigns {
-		lives[t.Campaigns[i].ID] = true
-	}
-	groups := make(map[id.AdGroup]bool, len(t.AdGroups))
-	kept := t.AdGroups[:0]
-	for _, g := range t.AdGroups {
-		if lives[g.Campaign] {
-			kept = append(kept, g)
-			groups[g.ID] = true
+		if now.docs = append(now.docs, doc); len(now.docs) == partSize {
+			parts = append(parts, now)
+			work <- now
+			now = &part{}
 		}
 	}
-	t.AdGroups = kept
-	left := t.Ads[:0]
-	for _, a := range t.Ads {
-		if groups[a.AdGroup] {
-			left = append(left, a)
-		}
+	parts = append(parts, now)
+	work <- now
+	close(work)
+	wg.Wait()
+	if err = errors.Join(err, rows.Err()); err != nil {
+		return nil, err
 	}
-	t.Ads = left
+	var out []T
+	for _, p := range parts {
+		if p.err != nil {
+			return nil, p.err
+		}
+		out = append(out, p.out...)
+	}
+	return out, nil
 }
 
 // revision is that of the last edit.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -62,6 +64,45 @@ func changed(f *fixture) {
 	default:
 	}
 }
+
+// deltas: over a random history, a tree with the edits since on top is the tree
+// loaded anew.
+func deltas(f *fixture) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	held := must(f.store.LoadAll(f.ctx))(f)
+	statuses := []campaign.OperationStatus{campaign.Enable, campaign.Disable, campaign.Delete}
+	for step := range 60 {
+		for range rng.IntN(4) {
+			adv, s := []id.Advertiser{f.a.ID, f.b.ID}[rng.IntN(2)], statuses[rng.IntN(3)]
+			switch rng.IntN(5) {
+			case 0:
+				f.chain(adv)
+			case 1:
+				must(f.store.UpdateAdvertiser(f.ctx, f.edit, adv, campaign.AdvertiserPatch{Name: p(fmt.Sprint("name ", step))}))(f)
+			default: // some are deleted already and refuse
+				if n := len(held.Ads); n > 0 {
+					a := held.Ads[rng.IntN(n)]
+					switch rng.IntN(6) {
+					case 0:
+						f.store.SetCampaignStatus(f.ctx, f.edit, a.Advertiser, []id.Campaign{a.Campaign}, s)
+					case 1:
+						f.store.SetAdGroupStatus(f.ctx, f.edit, a.Advertiser, []id.AdGroup{a.AdGroup}, s)
+					default:
+						f.store.SetAdStatus(f.ctx, f.edit, a.Advertiser, []id.Ad{a.ID}, s)
+					}
+				}
+			}
+		}
+		held = held.With(must(f.store.LoadSince(f.ctx, held.Revision))(f))
+		fresh := must(f.store.LoadAll(f.ctx))(f)
+		if held.Revision != fresh.Revision || !same(held.Advertisers, fresh.Advertisers) || !same(held.Campaigns, fresh.Campaigns) ||
+			!same(held.AdGroups, fresh.AdGroups) || !same(held.Ads, fresh.Ads) {
+			f.Fatalf("step %d: the tree that was kept up differs from the one loaded anew", step)
+		}
+	}
+}
+
+func same[T any](a, b []T) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
 
 // Tree is a tree of n ad groups in campaigns of ten, linked by small numbers.
 func Tree(n int) campaign.Tree {

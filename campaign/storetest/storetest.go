@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		"change log":      changeLog,
 		"load all":        loadAll,
 		"changed":         changed,
+		"deltas":          deltas,
 		"tree":            tree,
 		"tree is refused": treeRefused,
 		"tokens":          tokens,
