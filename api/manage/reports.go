@@ -3,142 +3,168 @@ package manage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"mazad/api/manage/wire"
 	"mazad/campaign"
 	"mazad/internal/id"
+	"mazad/reporting"
 )
 
-// Limits of one report. Hours multiply rows by 24, so their period is shorter.
-const (
-	maxReportDays      = 400
-	maxReportDaysHours = 31
-	reportRetryAfter   = 5 * time.Second
-)
+// reportRetryAfter is how long a supervised report engine takes to come back.
+const reportRetryAfter = 5 * time.Second
 
-// levels are TikTok's data levels from coarse to fine, each with its id.
-var levels = []struct{ level, dimension string }{
-	{"AUCTION_ADVERTISER", "advertiser_id"}, {"AUCTION_CAMPAIGN", "campaign_id"}, {"AUCTION_ADGROUP", "adgroup_id"}, {"AUCTION_AD", "ad_id"},
+const reportsAway = "reports are not available now; ads are served and billed all the same"
+
+// filterField maps TikTok's filter names to dimensions.
+func filterField(name string) reporting.Dimension {
+	switch name {
+	case "campaign_ids":
+		return reporting.ByCampaign
+	case "adgroup_ids":
+		return reporting.ByAdGroup
+	case "ad_ids":
+		return reporting.ByAd
+	}
+	return reporting.Dimension(name)
 }
 
-// ReportIntegratedGet answers a report.
+// metricOf reads TikTok's names too.
+func metricOf(name string) reporting.Metric {
+	if name == "conversion" {
+		return reporting.Conversions
+	}
+	return reporting.Metric(name)
+}
+
+// ReportIntegratedGet answers a report of one advertiser in its own time zone.
 func (a *api) ReportIntegratedGet(ctx context.Context, r wire.ReportIntegratedGetRequestObject) (wire.ReportIntegratedGetResponseObject, error) {
 	adv, p := callOf(ctx).tenant.advertiser(), r.Params
-	q, err := a.reportQuery(adv, &p)
+	metrics := []string{"spend", "impressions"}
+	if p.Metrics != nil {
+		metrics = *p.Metrics
+	}
+	q, err := a.reportQuery(adv, &p, metrics)
 	if err != nil {
 		return nil, err
 	}
 	if a.reports == nil {
-		return nil, notReady("reports are not available now; ads are served and billed all the same", reportRetryAfter, nil)
+		return nil, notReady(reportsAway, reportRetryAfter, nil)
 	}
 	got, err := a.reports.Report(ctx, q)
 	if err != nil {
-		return nil, notReady("reports are not available now; ads are served and billed all the same", reportRetryAfter, err)
+		return nil, reportFault(err)
 	}
-	paging := campaign.Paging{Page: q.Page, PageSize: q.PageSize}
-	out := wire.ReportList{List: make([]wire.ReportRow, len(got.Rows)), PageInfo: pageInfo(paging, got.Total), Timezone: adv.Zone,
-		Currency: string(adv.Currency), DataThrough: wire.TimeOf(got.DataThrough), IsFinal: got.IsFinal}
-	for i, row := range got.Rows {
-		out.List[i] = wire.ReportRow{Dimensions: row.Dimensions, Metrics: row.Metrics}
+	out := wire.ReportList{List: make([]wire.ReportRow, len(got.Rows)), Timezone: adv.Zone, Currency: string(adv.Currency),
+		PageInfo: pageInfo(campaign.Paging{Page: q.Page, PageSize: q.PageSize}, got.PageInfo.TotalRows), DataThrough: wire.TimeOf(got.DataThrough), IsFinal: got.IsFinal}
+	for i := range got.Rows {
+		out.List[i] = wire.ReportRow{Dimensions: map[string]string{}, Metrics: metricsWire(metrics, got.Rows[i].Metrics)}
+		for d, v := range got.Rows[i].Dimensions {
+			out.List[i].Dimensions[string(d)] = v
+		}
 	}
 	if val(p.EnableTotalMetrics) {
-		out.TotalMetrics = &got.Totals
+		out.TotalMetrics = totalsWire(adv, metrics, got.Totals)
 	}
 	return wire.ReportIntegratedGet200JSONResponse{Message: okMessage, RequestId: requestID(ctx), Data: out}, nil
 }
 
-// reportQuery checks what the contract cannot say: which dimensions go with
-// which level, which period, which order.
-func (a *api) reportQuery(adv campaign.Advertiser, p *wire.ReportIntegratedGetParams) (ReportQuery, error) {
-	q := ReportQuery{Advertiser: adv, Dimensions: p.Dimensions, Metrics: []string{"spend", "impressions"},
-		Lifetime: val(p.QueryLifetime), Totals: val(p.EnableTotalMetrics), Descending: p.OrderType == nil || *p.OrderType == "DESC"}
-	if p.Metrics != nil {
-		q.Metrics = *p.Metrics
+func metricsWire(asked []string, got map[reporting.Metric]string) map[string]string {
+	out := map[string]string{}
+	for _, name := range asked {
+		out[name] = got[metricOf(name)]
 	}
-	paging := pagingOf(p.Page, p.PageSize)
-	q.Page, q.PageSize = paging.Page, paging.PageSize
-	if err := checkLevel(p.DataLevel, q.Dimensions); err != nil {
-		return q, err
-	}
-	if p.OrderField != nil {
-		q.OrderBy = *p.OrderField
-		if known := slices.Concat(q.Dimensions, q.Metrics); !slices.Contains(known, q.OrderBy) {
-			return q, invalidValue("order_field", "UNKNOWN_VALUE", "not a dimension or metric of this report", q.OrderBy, strings.Join(known, ", "))
+	return out
+}
+
+// totalsWire takes the totals of the advertiser's currency; it has no other.
+func totalsWire(adv campaign.Advertiser, asked []string, totals []reporting.Row) *map[string]string {
+	for i := range totals {
+		if totals[i].Currency == string(adv.Currency) {
+			return new(metricsWire(asked, totals[i].Metrics))
 		}
 	}
-	if err := a.reportPeriod(&q, p); err != nil {
+	return &map[string]string{}
+}
+
+// reportFault tells a query that reporting refuses from a report engine that is away.
+func reportFault(err error) error {
+	var wrong *reporting.QueryError
+	switch {
+	case errors.As(err, &wrong):
+		code := "NOT_ALLOWED_TOGETHER"
+		switch {
+		case strings.HasSuffix(wrong.Field, "_date"), strings.HasPrefix(wrong.Field, "page"):
+			code = "OUT_OF_RANGE"
+		case strings.HasSuffix(wrong.Field, ".filter_value"):
+			code = "MALFORMED"
+		}
+		return invalidValue(wrong.Field, code, wrong.Message, wrong.Value, "")
+	case errors.Is(err, reporting.ErrAway), errors.Is(err, context.DeadlineExceeded):
+		return notReady(reportsAway, reportRetryAfter, err)
+	}
+	return err
+}
+
+// reportQuery translates; what the contract cannot say is checked by reporting.
+func (a *api) reportQuery(adv campaign.Advertiser, p *wire.ReportIntegratedGetParams, metrics []string) (reporting.Query, error) {
+	zone, err := time.LoadLocation(adv.Zone)
+	if err != nil {
+		return reporting.Query{}, err
+	}
+	paging := pagingOf(p.Page, p.PageSize)
+	q := reporting.Query{Advertisers: []id.Advertiser{adv.ID}, Level: reporting.Level(p.DataLevel), Zone: zone, Page: paging.Page, PageSize: paging.PageSize}
+	for _, d := range p.Dimensions {
+		q.Dimensions = append(q.Dimensions, reporting.Dimension(d))
+	}
+	for _, m := range metrics {
+		q.Metrics = append(q.Metrics, metricOf(m))
+	}
+	if p.OrderField != nil {
+		q.Order = reporting.Order{Field: string(metricOf(*p.OrderField)), Desc: p.OrderType == nil || *p.OrderType == "DESC"}
+	}
+	if err := a.reportPeriod(&q, adv, p); err != nil {
 		return q, err
 	}
 	return q, reportFilters(&q, p.Filtering)
 }
 
-// checkLevel refuses ids that are finer than what the figures are summed up by,
-// and requires the level's own id, as TikTok does.
-func checkLevel(level string, dimensions []string) error {
-	at := slices.IndexFunc(levels, func(l struct{ level, dimension string }) bool { return l.level == level })
-	for i, d := range dimensions {
-		if k := slices.IndexFunc(levels, func(l struct{ level, dimension string }) bool { return l.dimension == d }); k > at {
-			return invalidValue(fmt.Sprintf("dimensions[%d]", i), "NOT_ALLOWED_TOGETHER", "is finer than data_level "+level, d, levels[at].dimension)
-		}
-	}
-	if at > 0 && !slices.Contains(dimensions, levels[at].dimension) {
-		return invalidValue("dimensions", "REQUIRED", levels[at].dimension+" goes with data_level "+level, "", levels[at].dimension)
-	}
-	return nil
-}
-
-func (a *api) reportPeriod(q *ReportQuery, p *wire.ReportIntegratedGetParams) error {
-	hours := slices.Contains(q.Dimensions, "stat_time_hour")
-	if q.Lifetime {
+func (a *api) reportPeriod(q *reporting.Query, adv campaign.Advertiser, p *wire.ReportIntegratedGetParams) error {
+	if val(p.QueryLifetime) {
 		if p.StartDate != nil || p.EndDate != nil {
 			return invalid("query_lifetime", "NOT_ALLOWED_TOGETHER", "goes without start_date and end_date")
 		}
-		if hours {
-			return invalid("query_lifetime", "NOT_ALLOWED_TOGETHER", "goes without stat_time_hour")
+		q.From, q.To = reporting.DateOf(adv.CreatedAt.In(q.Zone)), reporting.DateOf(a.clock.Now().In(q.Zone))
+		if adv.CreatedAt.Before(a.clock.Now().AddDate(0, 0, 1-reporting.MaxDays)) {
+			return invalidValue("query_lifetime", "OUT_OF_RANGE", "the account is older than one report may reach; give start_date and end_date",
+				q.From.String(), fmt.Sprint(reporting.MaxDays, " days"))
 		}
 		return nil
 	}
-	loc, err := time.LoadLocation(q.Advertiser.Zone)
-	if err != nil {
+	var err error
+	if q.From, err = reportDay("start_date", p.StartDate); err != nil {
 		return err
 	}
-	if q.From, err = reportDay("start_date", p.StartDate, loc); err != nil {
-		return err
-	}
-	if q.To, err = reportDay("end_date", p.EndDate, loc); err != nil {
-		return err
-	}
-	most := maxReportDays
-	if hours {
-		most = maxReportDaysHours
-	}
-	switch {
-	case q.To.Before(q.From):
-		return invalidValue("end_date", "OUT_OF_RANGE", "is before start_date", *p.EndDate, *p.StartDate)
-	case q.To.After(q.From.AddDate(0, 0, most-1)):
-		return invalidValue("end_date", "OUT_OF_RANGE", "the period is too long", *p.EndDate, fmt.Sprint(most, " days"))
-	}
-	q.To = q.To.AddDate(0, 0, 1)
-	return nil
+	q.To, err = reportDay("end_date", p.EndDate)
+	return err
 }
 
-func reportDay(field string, text *string, loc *time.Location) (time.Time, error) {
+func reportDay(field string, text *string) (reporting.Date, error) {
 	if text == nil {
-		return time.Time{}, invalid(field, "REQUIRED", "is required unless query_lifetime is true")
+		return reporting.Date{}, invalid(field, "REQUIRED", "is required unless query_lifetime is true")
 	}
-	t, err := time.ParseInLocation(time.DateOnly, *text, loc)
-	if err != nil || t.Year() < 2000 {
-		return t, invalidValue(field, "MALFORMED", "not a day: want YYYY-MM-DD", *text, "")
+	d, err := reporting.ParseDate(*text)
+	if err != nil {
+		return d, invalidValue(field, "MALFORMED", "not a day: want YYYY-MM-DD", *text, "")
 	}
-	return t, nil
+	return d, nil
 }
 
 // reportFilters reads TikTok's filters, whose value is a JSON list in a string.
-func reportFilters(q *ReportQuery, filters *wire.ReportFilters) error {
+func reportFilters(q *reporting.Query, filters *wire.ReportFilters) error {
 	if filters == nil {
 		return nil
 	}
@@ -146,9 +172,10 @@ func reportFilters(q *ReportQuery, filters *wire.ReportFilters) error {
 		at := fmt.Sprintf("filtering[%d].filter_value", i)
 		tree, fault := parseJSON(at, []byte(f.FilterValue))
 		list, ok := tree.([]any)
-		if fault != nil || !ok || len(list) == 0 || len(list) > campaign.MaxIDs {
-			return invalidValue(at, "MALFORMED", "want a JSON list in a string", f.FilterValue, fmt.Sprint("1 to ", campaign.MaxIDs, " values"))
+		if fault != nil || !ok || len(list) == 0 || len(list) > reporting.MaxFilterValues {
+			return invalidValue(at, "MALFORMED", "want a JSON list in a string", f.FilterValue, fmt.Sprint("1 to ", reporting.MaxFilterValues, " values"))
 		}
+		filter := reporting.Filter{Field: filterField(f.FieldName)}
 		for k, item := range list {
 			text, isText := item.(string)
 			if n, isNumber := item.(json.Number); isNumber {
@@ -157,33 +184,9 @@ func reportFilters(q *ReportQuery, filters *wire.ReportFilters) error {
 			if !isText {
 				return invalidValue(fmt.Sprintf("%s[%d]", at, k), "WRONG_TYPE", "want a string", fmt.Sprint(item), "")
 			}
-			if err := addFilter(q, f.FieldName, text); err != nil {
-				return invalidValue(fmt.Sprintf("%s[%d]", at, k), "MALFORMED", err.Error(), text, "")
-			}
+			filter.Values = append(filter.Values, text)
 		}
-	}
-	return nil
-}
-
-func addFilter(q *ReportQuery, field, text string) error {
-	if field == "country_code" {
-		if len(text) != 2 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-			return fmt.Errorf("not a country: want two capital letters")
-		}
-		q.Countries = append(q.Countries, text)
-		return nil
-	}
-	n, err := id.Parse[int64](text)
-	if err != nil {
-		return fmt.Errorf("not an id")
-	}
-	switch field {
-	case "campaign_ids":
-		q.Campaigns = append(q.Campaigns, id.Campaign(n))
-	case "adgroup_ids":
-		q.AdGroups = append(q.AdGroups, id.AdGroup(n))
-	case "ad_ids":
-		q.Ads = append(q.Ads, id.Ad(n))
+		q.Filters = append(q.Filters, filter)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"mazad/internal/id"
 	"mazad/internal/money"
 	"mazad/ledger"
+	"mazad/reporting"
 )
 
 // Campaigns is what this room needs of campaign.Store.
@@ -52,44 +53,7 @@ type Wallets interface {
 	Spend(ctx context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error)
 }
 
-// Reports answers reports. An error means that it cannot now: the query was
-// checked here.
+// Reports is what this room needs of reporting.Reports.
 type Reports interface {
-	Report(ctx context.Context, q ReportQuery) (ReportResult, error)
-}
-
-// ReportQuery is a checked report of one advertiser. Days and hours are those
-// of the advertiser's zone.
-type ReportQuery struct {
-	Advertiser campaign.Advertiser
-	Dimensions []string  // the contract's names
-	Metrics    []string  // the contract's names
-	From, To   time.Time // [From, To), midnights of the zone; ignored for Lifetime
-	Lifetime   bool
-
-	Campaigns []id.Campaign // empty lists do not filter
-	AdGroups  []id.AdGroup
-	Ads       []id.Ad
-	Countries []string
-
-	OrderBy    string // a dimension or metric; "" = the dimensions
-	Descending bool
-	Page       int
-	PageSize   int
-	Totals     bool
-}
-
-// ReportResult is one page of a report. Metrics are decimals in strings.
-type ReportResult struct {
-	Rows        []ReportLine
-	Totals      map[string]string
-	Total       int // rows on all pages
-	DataThrough time.Time
-	IsFinal     bool
-}
-
-// ReportLine is one row.
-type ReportLine struct {
-	Dimensions map[string]string
-	Metrics    map[string]string
+	Report(ctx context.Context, q reporting.Query) (*reporting.Result, error)
 }

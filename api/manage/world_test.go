@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,10 +20,9 @@ import (
 	"mazad/campaign"
 	campaignstore "mazad/campaign/sqlstore"
 	"mazad/internal/clock"
-	"mazad/internal/id"
-	"mazad/internal/money"
 	"mazad/internal/sqldb"
-	"mazad/ledger"
+	ledgerstore "mazad/ledger/sqlstore"
+	"mazad/reporting"
 )
 
 const operatorKey = "mzd_operator_of_the_tests"
@@ -36,7 +36,7 @@ type world struct {
 	testing.TB
 	clock   *clock.Fake
 	store   *campaignstore.Store
-	ledger  manage.Wallets
+	ledger  *ledgerstore.Store
 	server  *manage.Server
 	handler http.Handler
 	spec    *spec
@@ -56,14 +56,15 @@ type tenants struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{TB: t, clock: clock.NewFake(start), spec: loadSpec(t), reports: &fakeReports{}, log: &bytes.Buffer{}}
+	w := &world{TB: t, clock: clock.NewFake(start), spec: loadSpec(t), reports: newFakeReports(t), log: &bytes.Buffer{}}
 	ctx := context.Background()
 	db, err := sqldb.Open(ctx, sqldb.Config{Dir: t.TempDir(), Clock: w.clock})
 	w.must(err)
 	t.Cleanup(func() { _ = db.Close() })
 	w.store, err = campaignstore.Open(ctx, db, campaignstore.Config{Clock: w.clock, Node: 1})
 	w.must(err)
-	w.ledger = &memoryLedger{wallets: map[id.Advertiser]ledger.Balance{}, seen: map[string]ledger.TopUp{}, spent: map[ledger.Limit]money.Sum{}}
+	w.ledger, err = ledgerstore.Open(ctx, db, ledgerstore.Config{Clock: w.clock})
+	w.must(err)
 	w.server, err = manage.New(manage.Config{Campaigns: w.store, Wallets: w.ledger, Reports: w.reports, Clock: w.clock,
 		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})), OperatorKeySHA256: sha256.Sum256([]byte(operatorKey))})
 	w.must(err)
@@ -253,22 +254,41 @@ func (w *world) revision() campaign.Revision {
 	return rev
 }
 
-// fakeReports answers one row and remembers what was asked.
+// fakeReports checks a query as reporting does, then answers one row: the
+// ClickHouse behind the real Reports is always away, so what passes its checks
+// comes back as ErrAway.
 type fakeReports struct {
-	asked []manage.ReportQuery
-	err   error
+	checks manage.Reports
+	asked  []reporting.Query
+	away   bool
 }
 
-func (f *fakeReports) Report(_ context.Context, q manage.ReportQuery) (manage.ReportResult, error) {
+func newFakeReports(t testing.TB) *fakeReports {
+	client, err := reporting.NewClient(reporting.ClientConfig{Locate: reporting.At("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	real, err := reporting.NewReports(reporting.ReportsConfig{Client: client, Through: func() time.Time { return start }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(real.Close)
+	return &fakeReports{checks: real}
+}
+
+func (f *fakeReports) Report(ctx context.Context, q reporting.Query) (*reporting.Result, error) {
+	if _, err := f.checks.Report(ctx, q); !errors.Is(err, reporting.ErrAway) || f.away {
+		return nil, err
+	}
 	f.asked = append(f.asked, q)
-	line := manage.ReportLine{Dimensions: map[string]string{}, Metrics: map[string]string{}}
+	row := reporting.Row{Currency: "EUR", Dimensions: map[reporting.Dimension]string{}, Metrics: map[reporting.Metric]string{}}
 	for _, d := range q.Dimensions {
-		line.Dimensions[d] = "1"
+		row.Dimensions[d] = "1"
 	}
 	for _, m := range q.Metrics {
-		line.Metrics[m] = "12.5"
+		row.Metrics[m] = "12.5"
 	}
-	return manage.ReportResult{Rows: []manage.ReportLine{line}, Totals: line.Metrics, Total: 1, DataThrough: start, IsFinal: false}, f.err
+	return &reporting.Result{Rows: []reporting.Row{row}, Totals: []reporting.Row{row}, DataThrough: start, PageInfo: reporting.PageInfo{TotalRows: 1}}, nil
 }
 
 // page fetches what is not part of the contract.

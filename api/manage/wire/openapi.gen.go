@@ -5564,3 +5564,6 @@ func (sh *strictHandler) ReportIntegratedGet(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
 	}
 }
+
+// SpecSHA256 is the hash of the openapi.yaml that this file was made from.
+const SpecSHA256 = "274f45c630e42ab0ed1bb7260980b3f6b67ddc8ce45488309e09e4bb4938544c"
