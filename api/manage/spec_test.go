@@ -154,3 +154,19 @@ func TestPagesAreServed(t *testing.T) {
 		}
 	}
 }
+
+// TestReferenceNamesEveryOperation keeps docs/api-manage.md complete.
+func TestReferenceNamesEveryOperation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/api-manage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := loadSpec(t)
+	for path, item := range s.doc.Paths.Map() {
+		for method := range item.Operations() {
+			if row := "| " + method + " | `" + path + "` |"; !strings.Contains(string(text), row) {
+				t.Errorf("docs/api-manage.md lacks %s", row)
+			}
+		}
+	}
+}
