@@ -42,15 +42,18 @@ type BookkeeperConfig struct {
 
 // Bookkeeper reads the money stream once and tells the ledger what was billed,
 // one entry pair per ad group and second of auctions, and the learner what was
-// seen. Only posted spend moves the position; learning is rebuilt from the
+// seen. A failed pass is taken up again by the next one. Only posted spend moves
+// the position; learning is rebuilt from the
 // stream at every start. One goroutine drives it.
 type Bookkeeper struct {
 	cfg     BookkeeperConfig
 	pending map[spendKey]*ledger.SpendRow
 	posted  uint64
+	used    *events.Used // of the stream's prefix that was folded: a later record of a token does not count
 	record  events.Record
 	through atomic.Int64 // ms: everything that was acknowledged before is posted
 	rows    atomic.Int64
+	lastMS  int64 // of the newest record folded
 }
 
 type spendKey struct {
@@ -75,11 +78,44 @@ func NewBookkeeper(ctx context.Context, cfg BookkeeperConfig) (*Bookkeeper, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger's position: %w", err)
 	}
-	return &Bookkeeper{cfg: cfg, pending: map[spendKey]*ledger.SpendRow{}, posted: pos.Seq}, nil
+	return &Bookkeeper{cfg: cfg, pending: map[spendKey]*ledger.SpendRow{}, used: events.NewUsed(), posted: pos.Seq}, nil
 }
 
 // Through is the time up to which everything acknowledged is in the ledger.
 func (b *Bookkeeper) Through() time.Time { return time.UnixMilli(b.through.Load()).UTC() }
+
+// Recover reads the whole stream once, before anything is served: each gets every
+// record in stream order, the learner those that count, and the ledger what it
+// does not have yet. It returns the number of batches.
+func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (int, error) {
+	first, last, err := b.cfg.Stream.Last(ctx, diary.Money)
+	if err != nil {
+		return 0, fmt.Errorf("find the end of the money stream: %w", err)
+	}
+	if last < b.posted {
+		return 0, fmt.Errorf("the ledger is at %d of the money stream, which ends at %d: the diary in this data directory is older than the ledger", b.posted, last)
+	}
+	if last > 0 {
+		err := b.cfg.Stream.Read(ctx, diary.Money, first, last, func(batch *diary.Batch) error {
+			return batch.Each(b.cfg.Keys, func(r *events.Record) error {
+				each(r)
+				if batch.Seq <= b.posted && b.used.Apply(r) {
+					b.learn(r)
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return 0, fmt.Errorf("read the money stream from %d to %d: %w", first, last, err)
+		}
+	}
+	_, err = b.Pass(ctx)
+	return int(last - first + 1), err
+}
+
+// usedSlackMS keeps token sets a little longer than tokens live: records of one
+// token may be a batch apart.
+const usedSlackMS = 3_600_000
 
 // Pass posts everything that is in the stream now, in steps, and returns how
 // many batches it read.
@@ -93,12 +129,10 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 	for b.posted < end {
 		to := min(end, b.posted+passBatches)
 		if err := b.cfg.Stream.Read(ctx, diary.Money, b.posted+1, to, b.add); err != nil {
-			b.forget()
 			return n, fmt.Errorf("read the money stream from %d: %w", b.posted+1, err)
 		}
 		n += int(to - b.posted)
 		if err := b.post(ctx, to); err != nil {
-			b.forget()
 			return n, err
 		}
 	}
@@ -108,10 +142,9 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 		return n, fmt.Errorf("tell the ledger how far it is: %w", err)
 	}
 	b.through.Store(started.UnixMilli())
+	b.used.Expire(b.lastMS - usedSlackMS)
 	return n, nil
 }
-
-func (b *Bookkeeper) forget() { clear(b.pending) }
 
 // add folds one batch.
 func (b *Bookkeeper) add(batch *diary.Batch) error {
@@ -123,8 +156,11 @@ func (b *Bookkeeper) add(batch *diary.Batch) error {
 		if !ok {
 			return nil
 		}
-		b.spend(&b.record)
-		b.learn(&b.record)
+		b.lastMS = max(b.lastMS, b.record.TimeMS)
+		if b.used.Apply(&b.record) {
+			b.spend(&b.record)
+			b.learn(&b.record)
+		}
 	}
 }
 

@@ -95,15 +95,3 @@ func (t *Tracker) noteClick(rec *events.Record) {
 	t.cfg.Attribution.Click(click)
 	t.convert.Unlock()
 }
-
-// Restore feeds a record of an earlier life: the tokens it used, the clicks and
-// conversions it tells of. Call it in stream order before the doors open.
-func (t *Tracker) Restore(rec *events.Record) {
-	t.cfg.Used.Apply(rec)
-	if t.cfg.Attribution == nil {
-		return
-	}
-	t.convert.Lock()
-	t.cfg.Attribution.Apply(rec)
-	t.convert.Unlock()
-}

@@ -18,7 +18,7 @@ import (
 type Log interface {
 	// Enqueue takes a record without waiting; the ticket resolves when it is on
 	// disk.
-	Enqueue(r *events.Record) (diary.Ticket, error)
+	Enqueue(records ...*events.Record) (diary.Ticket, error)
 }
 
 // TrackerConfig is what a Tracker works with.

@@ -39,7 +39,7 @@ type Options struct {
 	Currency      money.Currency // default USD
 	Start         time.Time      // schedules start a day before; default 2026-01-01
 	CPMOnly       bool           // no ad group pays by click or view
-	Exchange      bool           // only banners and videos of OpenRTB sizes
+	Exchange      bool           // for web exchanges: banners, few videos, places in North America
 }
 
 var zones = []string{"UTC", "Asia/Riyadh", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Asia/Dubai"}
@@ -108,7 +108,11 @@ func (m *maker) adGroup(i int, r *targeting.Rule) {
 	if m.rng.IntN(10) == 0 {
 		g.Pacing = campaign.PacingSmooth
 	}
-	m.target(&g, r)
+	if m.o.Exchange {
+		m.targetExchange(&g)
+	} else {
+		m.target(&g, r)
+	}
 	g.Defaults(m.o.Start)
 	m.tree.AdGroups = append(m.tree.AdGroups, g)
 	m.ad(i, &g)
@@ -184,6 +188,35 @@ func (m *maker) target(g *campaign.AdGroup, r *targeting.Rule) {
 			g.Placements = append(g.Placements, campaign.Placement(p.String()))
 		}
 	}
+}
+
+var states = []string{"US-CA", "US-NY", "US-TX", "US-FL", "US-WI", "US-IL", "US-PA", "US-OH", "US-NJ", "US-WA", "CA-ON", "CA-QC"}
+
+// targetExchange draws targeting for the open web, where the user is a stranger:
+// mostly places and languages, now and then an audience, which no stranger is
+// in.
+func (m *maker) targetExchange(g *campaign.AdGroup) {
+	switch k := m.rng.IntN(10); {
+	case k < 5:
+		g.LocationIDs = []string{"US"}
+	case k < 7:
+		for range 1 + m.rng.IntN(4) {
+			g.LocationIDs = append(g.LocationIDs, states[m.rng.IntN(len(states))])
+		}
+		g.LocationIDs = distinct(g.LocationIDs)
+	case k < 8:
+		g.LocationIDs = []string{"CA", "GB", "AU"}
+	}
+	if len(g.LocationIDs) == 1 && m.rng.IntN(5) == 0 {
+		g.ExcludedLocationIDs = []string{states[m.rng.IntN(len(states))]}
+	}
+	if m.rng.IntN(5) == 0 {
+		g.Languages = []string{"en"}
+	}
+	if m.rng.IntN(10) == 0 {
+		g.AudienceIDs = []string{strconv.Itoa(1 + m.rng.IntN(100))}
+	}
+	g.Gender = campaign.GenderUnlimited
 }
 
 func segments(list []targeting.Segment) (out []string) {

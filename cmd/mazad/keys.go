@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"time"
+
+	"mazad/api/ads"
+	"mazad/audience"
+	userstore "mazad/audience/store"
+	"mazad/campaign"
+	"mazad/internal/clock"
+	"mazad/serving"
+)
+
+// userKeys gives the diary the data keys of users.
+type userKeys struct{ users *userstore.Store }
+
+// Key implements events.Keys.
+func (k userKeys) Key(ord uint32) (key [32]byte, ok bool) {
+	v, ok, err := k.users.KeyByOrd(audience.UserOrd(ord))
+	return v, ok && err == nil
+}
+
+// decider lets api/ads ask for traces as JSON.
+type decider struct{ engine *serving.Engine }
+
+func (d decider) Decide(req *serving.Request, resp *serving.Response) { d.engine.Decide(req, resp) }
+
+func (d decider) Explain(req *serving.Request, resp *serving.Response, dst []byte) []byte {
+	var tr serving.Trace
+	d.engine.Explain(req, resp, &tr)
+	return append(dst, tr.JSON()...)
+}
+
+// keyRing judges API keys from a short-lived cache, so that an ad request never
+// waits for the store twice for the same key. A revoked key is refused within
+// keyLife.
+type keyRing struct {
+	ctx   context.Context
+	store campaign.Tokens
+	clock clock.Clock
+
+	mu    sync.RWMutex // guards known
+	known map[campaign.TokenHash]keyEntry
+}
+
+type keyEntry struct {
+	token campaign.Token
+	found bool
+	until time.Time
+}
+
+// keyLife is how long an answer of the store is believed, and keyRoom how many
+// answers are kept; strangers' keys push nothing out for longer than that.
+const (
+	keyLife = time.Second
+	keyRoom = 10_000
+)
+
+func newKeyRing(ctx context.Context, store campaign.Tokens, c clock.Clock) *keyRing {
+	return &keyRing{ctx: context.WithoutCancel(ctx), store: store, clock: c, known: map[campaign.TokenHash]keyEntry{}}
+}
+
+// Check implements ads.KeyChecker.
+func (k *keyRing) Check(key []byte, kind ads.KeyKind) (ads.Principal, bool) {
+	hash := campaign.TokenHash(sha256.Sum256(key))
+	now := k.clock.Now()
+	k.mu.RLock()
+	e, ok := k.known[hash]
+	k.mu.RUnlock()
+	if !ok || now.After(e.until) {
+		e = k.ask(hash, now)
+	}
+	want := campaign.ScopeDecision
+	if kind == ads.KeyEvent {
+		want = campaign.ScopeEvent
+	}
+	if !e.found || e.token.Scope != want {
+		return ads.Principal{}, false
+	}
+	return ads.Principal{Advertiser: e.token.Advertiser, Explain: kind == ads.KeyDecision}, true
+}
+
+func (k *keyRing) ask(hash campaign.TokenHash, now time.Time) keyEntry {
+	ctx, cancel := context.WithTimeout(k.ctx, 2*time.Second)
+	defer cancel()
+	t, err := k.store.FindToken(ctx, hash)
+	e := keyEntry{token: t, found: err == nil, until: now.Add(keyLife)}
+	var known *campaign.Error
+	if err != nil && !errors.As(err, &known) {
+		return e // the store is away: do not remember a no
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.known) >= keyRoom {
+		clear(k.known)
+	}
+	k.known[hash] = e
+	return e
+}

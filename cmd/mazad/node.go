@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mazad/api/ads"
+	"mazad/api/manage"
+	"mazad/audience"
+	userstore "mazad/audience/store"
+	"mazad/campaign"
+	campaignsql "mazad/campaign/sqlstore"
+	"mazad/events"
+	"mazad/events/diary"
+	"mazad/internal/clock"
+	"mazad/internal/money"
+	"mazad/internal/sqldb"
+	"mazad/ledger"
+	ledgersql "mazad/ledger/sqlstore"
+	"mazad/prediction"
+	"mazad/reporting"
+	"mazad/reporting/diarysource"
+	"mazad/reporting/embedded"
+	"mazad/serving"
+)
+
+// Node is the whole house on one machine. Fields are set by OpenNode in this
+// order and closed by Close in the reverse one.
+type Node struct {
+	cfg   Config
+	log   *slog.Logger
+	clock clock.Clock
+
+	db        *sqldb.DB
+	campaigns *campaignsql.Store
+	ledger    ledger.Store
+	users     *userstore.Store
+	diary     *diary.Diary
+
+	life        campaign.Generation
+	learner     *prediction.Learner // owned by the bookkeeper's goroutine once Run began
+	bookkeeper  *serving.Bookkeeper
+	used        *events.Used
+	attribution *events.Attribution // owned by the tracker
+	sealer      *events.Sealer
+	frequency   *audience.Frequency
+	treasurer   *serving.Treasurer
+	engine      *serving.Engine
+	tracker     *serving.Tracker
+	publisher   *serving.Publisher
+
+	clickhouse *embedded.Supervisor // nil when it is elsewhere or off
+	client     *reporting.Client    // nil when off
+	journal    *reporting.Journal
+	sink       *reporting.Sink
+	reports    *reporting.Reports
+
+	ads       *ads.Server
+	manage    *manage.Server
+	listeners [3]net.Listener // ads, manage, admin
+
+	operatorKey string
+	started     time.Time
+	ready       chan struct{} // closed when the doors are open
+}
+
+// OpenNode builds the house and catches up with the diary; nothing listens yet
+// except that the addresses are taken, so that a second process fails early.
+func OpenNode(ctx context.Context, cfg Config, log *slog.Logger) (*Node, error) {
+	n := &Node{cfg: cfg, log: log, clock: clock.System{}, started: time.Now(), ready: make(chan struct{})}
+	steps := []func(context.Context) error{n.openStores, n.openDiary, n.catchUp, n.openCorridor, n.openReports, n.openDoors}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, n.Close())
+		}
+	}
+	return n, nil
+}
+
+func (n *Node) openStores(ctx context.Context) (err error) {
+	if n.db, err = sqldb.Open(ctx, sqldb.Config{Dir: n.cfg.DataDir, Clock: n.clock}); err != nil {
+		return err
+	}
+	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {
+		return err
+	}
+	if n.ledger, err = ledgersql.Open(ctx, n.db, ledgersql.Config{Clock: n.clock}); err != nil {
+		return err
+	}
+	n.users, err = userstore.Open(filepath.Join(n.cfg.DataDir, "users"), n.clock)
+	return err
+}
+
+func (n *Node) openDiary(ctx context.Context) error {
+	d := n.cfg.Diary
+	cfg := diary.Config{
+		MoneyBytes: int64(d.MaxMegabytes) << 20, MoneyAge: time.Duration(d.RetentionDays) * 24 * time.Hour,
+		DecisionBytes: int64(d.DecisionsMB) << 20, DecisionAge: time.Duration(d.DecisionsHours) * time.Hour,
+		Keys: userKeys{n.users}, OnLost: n.lost, Clock: n.clock, Log: n.log,
+	}
+	if cfg.URL = d.URL; d.URL == "" {
+		cfg.Dir = filepath.Join(n.cfg.DataDir, "diary")
+	}
+	var err error
+	n.diary, err = diary.Open(ctx, cfg)
+	return err
+}
+
+// lost takes back the verdict of a record that the diary accepted and lost.
+func (n *Node) lost(r *events.Record) {
+	if n.tracker != nil {
+		n.tracker.Undo(r)
+	}
+}
+
+// catchUp reads what earlier lives left in the diary: which tokens were used,
+// which clicks wait for a conversion, what was learnt, and what the ledger does
+// not have yet. It comes before anything is leased: a new life may lease only
+// what earlier ones did not spend.
+func (n *Node) catchUp(ctx context.Context) error {
+	var err error
+	if n.life, err = n.campaigns.NextGeneration(ctx); err != nil {
+		return err
+	}
+	if n.learner, err = prediction.NewLearner(prediction.Config{}); err != nil {
+		return err
+	}
+	if n.bookkeeper, err = serving.NewBookkeeper(ctx, serving.BookkeeperConfig{
+		Clock: n.clock, Stream: n.diary, Books: n.ledger, Node: n.life.Node, Learner: n.learner,
+	}); err != nil {
+		return err
+	}
+	n.used, n.attribution = events.NewUsed(), events.NewAttribution(events.AttributionConfig{})
+	_, err = n.bookkeeper.Recover(ctx, func(r *events.Record) {
+		n.used.Apply(r)
+		n.attribution.Apply(r)
+	})
+	return err
+}
+
+// openCorridor builds serving and compiles the first snapshot.
+func (n *Node) openCorridor(ctx context.Context) error {
+	key, err := secret(n.cfg.Secrets.TokenKeyEnv, n.tokenKeyFile(), "the token key")
+	if err != nil {
+		return err
+	}
+	if n.sealer, err = events.NewSealer(events.Secret{ID: 1, Bytes: key}); err != nil {
+		return err
+	}
+	market, err := n.market()
+	if err != nil {
+		return err
+	}
+	policy, err := n.policy()
+	if err != nil {
+		return err
+	}
+	n.frequency = audience.NewFrequency(n.cfg.Capacity.FrequencyEntries, binary.LittleEndian.Uint64(key))
+	if n.treasurer, err = serving.OpenTreasurer(ctx, serving.TreasurerConfig{
+		Clock: n.clock, Leases: n.ledger, Frequency: n.frequency, Node: n.life.Node, Generation: n.life.Number,
+		MaxCells: 8 * n.cfg.Capacity.AdGroups, MaxHolds: n.cfg.Capacity.OutstandingTokens,
+	}); err != nil {
+		return err
+	}
+	if n.engine, err = serving.NewEngine(serving.Config{
+		Clock: n.clock, Market: *market, Policy: policy, Users: n.users.Directory(), Frequency: n.frequency,
+		Treasurer: n.treasurer, Sealer: n.sealer, Decisions: n.diary, Region: n.cfg.Region, Partition: n.life.Node,
+	}); err != nil {
+		return err
+	}
+	if n.tracker, err = serving.NewTracker(serving.TrackerConfig{
+		Clock: n.clock, Sealer: n.sealer, Used: n.used, Log: n.diary, Treasurer: n.treasurer, Users: n.users.Directory(),
+		Attribution: n.attribution, Region: n.cfg.Region, Partition: n.life.Node,
+	}); err != nil {
+		return err
+	}
+	if n.publisher, err = serving.NewPublisher(serving.PublisherConfig{
+		Clock: n.clock, Trees: n.campaigns, Treasurer: n.treasurer, Engine: n.engine, Market: market,
+	}, n.learner.Publish(1)); err != nil {
+		return err
+	}
+	_, err = n.publisher.Refresh(ctx)
+	return err
+}
+
+func (n *Node) openReports(context.Context) error {
+	if n.cfg.ClickHouse.Off {
+		return nil
+	}
+	locate := reporting.At(n.cfg.ClickHouse.URL)
+	if n.cfg.ClickHouse.URL == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this binary, to start ClickHouse: %w", err)
+		}
+		if n.clickhouse, err = embedded.NewSupervisor(embedded.SupervisorConfig{
+			Command: []string{self, "clickhouse"}, Lib: n.cfg.ClickHouse.Library, Roots: engineRoots(self),
+			DataDir: filepath.Join(n.cfg.DataDir, "clickhouse"), Log: n.log,
+		}); err != nil {
+			return err
+		}
+		locate = n.clickhouse.Endpoint
+	}
+	var err error
+	if n.client, err = reporting.NewClient(reporting.ClientConfig{Locate: locate}); err != nil {
+		return err
+	}
+	if n.journal, err = reporting.OpenJournal(filepath.Join(n.cfg.DataDir, "sink.journal")); err != nil {
+		return err
+	}
+	if n.sink, err = reporting.NewSink(reporting.SinkConfig{
+		Client: n.client, Source: diarysource.Of(n.diary, diary.Money), Intents: n.journal, Clock: n.clock, Log: n.log,
+	}); err != nil {
+		return err
+	}
+	n.reports, err = reporting.NewReports(reporting.ReportsConfig{Client: n.client, Through: n.sink.Through, Clock: n.clock})
+	return err
+}
+
+func (n *Node) openDoors(ctx context.Context) error {
+	for i, addr := range []string{n.cfg.Ads.Listen, n.cfg.Manage.Listen, n.cfg.Admin.Listen} {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return fmt.Errorf("take the address %s: %w", addr, err)
+		}
+		n.listeners[i] = ln
+	}
+	public := n.cfg.Ads.PublicURL
+	if public == "" {
+		public = "http://" + n.listeners[0].Addr().String()
+	}
+	var err error
+	if n.ads, err = ads.New(ads.Config{
+		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public,
+		Currency: money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
+		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log,
+	}); err != nil {
+		return err
+	}
+	operator, err := secret("MAZAD_OPERATOR_KEY", filepath.Join(n.cfg.DataDir, "operator.key"), "the operator key")
+	if err != nil {
+		return err
+	}
+	n.operatorKey = hex.EncodeToString(operator)
+	cfg := manage.Config{Campaigns: n.campaigns, Wallets: n.ledger, Clock: n.clock, Log: n.log, OperatorKeySHA256: sha256.Sum256([]byte(n.operatorKey))}
+	if n.reports != nil {
+		cfg.Reports = n.reports
+	}
+	n.manage, err = manage.New(cfg)
+	return err
+}
+
+func (n *Node) tokenKeyFile() string {
+	if n.cfg.Secrets.TokenKeyFile != "" {
+		return n.cfg.Secrets.TokenKeyFile
+	}
+	return filepath.Join(n.cfg.DataDir, "token.key")
+}
+
+// market reads the configured market.
+func (n *Node) market() (*serving.Market, error) {
+	m := &n.cfg.Market
+	floor, err := money.ParseMicros(m.FloorCPM)
+	if err != nil {
+		return nil, fmt.Errorf("market.floor_cpm: %w", err)
+	}
+	weights, err := m.weights()
+	if err != nil {
+		return nil, fmt.Errorf("market.slot_weights: %w", err)
+	}
+	return &serving.Market{
+		Currency: money.Currency(m.Currency), Rule: auctionRules[m.Auction], Floor: floor.CPM(),
+		MaxPerAdvertiser: m.MaxPerAdvertiser, SlotWeights: weights,
+	}, nil
+}
+
+func (n *Node) policy() (audience.Policy, error) {
+	optOut, err := audience.CountriesOf(n.cfg.Privacy.OptOutCountries...)
+	if err != nil {
+		return audience.Policy{}, fmt.Errorf("privacy.opt_out_countries: %w", err)
+	}
+	return audience.Policy{AgeUnknownIsAdult: n.cfg.Privacy.AgeUnknownIsAdult, OptOut: optOut}, nil
+}
+
+// addresses of the three doors, as people can type them.
+func (n *Node) addresses() (adsURL, manageURL, adminURL string) {
+	at := func(i int) string { return "http://" + n.listeners[i].Addr().String() }
+	return at(0), at(1), at(2)
+}
