@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mazad/events"
+	"mazad/internal/clock"
 	"mazad/internal/id"
 	"mazad/reporting"
 )
@@ -29,8 +30,10 @@ func loaded(b *testing.B, n int) (h *house, took time.Duration) {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	s, stop := h.run(nil)
-	h.drained(s)
+	s, stop := h.run(func(c *reporting.SinkConfig) { c.Clock, c.After = clock.System{}, time.After })
+	for last, _ := h.tape.Last(b.Context()); s.Status().Seq < last; {
+		<-time.After(time.Millisecond)
+	}
 	took = time.Since(began)
 	if err := stop(); err != nil {
 		b.Fatal(err)

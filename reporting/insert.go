@@ -68,7 +68,7 @@ func (s *Sink) flush(ctx context.Context) error {
 	now := s.cfg.Clock.Now()
 	s.note(func(st *SinkStatus) {
 		st.Seq, st.Last = i.Last, max(st.Last, i.Last)
-		if t := millis(p.closedMS); t.After(st.Through) {
+		if t := millis(p.closedMS); t.After(st.Through) && !t.After(now) {
 			st.Through = t
 		}
 		st.Batches++

@@ -198,7 +198,7 @@ func newHouse(t testing.TB) *house {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	return &house{t: t, engine: engine, client: client, tape: newTape(), dir: dir,
-		clock: clock.NewFake(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
+		clock: clock.NewFake(time.Date(2027, 1, 22, 12, 0, 0, 0, time.UTC))}
 }
 
 // run starts a sink; stop ends it and waits. The fake clock moves a second at

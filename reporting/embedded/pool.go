@@ -2,9 +2,7 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
-	"time"
 )
 
 // pool lends connections of the engine. The first is opened at once, the others
@@ -35,11 +33,7 @@ func (p *pool) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Ceilings that a request may lower but, because they are the profile's
-	// values after SET ... = DEFAULT only for what it touched, not forget.
-	_, err = c.exec(fmt.Sprintf("SET max_memory_usage = %d, max_execution_time = %d, session_timezone = 'UTC'",
-		p.lim.QueryBytes, int(p.lim.QueryTime/time.Second)), "Null", params{})
-	if err != nil {
+	if _, err = c.exec(setStatement(ceilings(p.lim)), "Null", params{}); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -86,23 +80,15 @@ func (p *pool) prepare(c *conn, st *statement) error {
 	if len(st.settings) == 0 {
 		return nil
 	}
-	set, _ := setStatements(st.settings)
-	_, err := c.exec(set, "Null", params{})
+	_, err := c.exec(setStatement(under(st.settings, ceilings(p.lim))), "Null", params{})
 	return err
 }
 
 // giveBack takes the statement's settings back; a connection where that fails is closed.
 func (p *pool) giveBack(c *conn, st *statement) {
 	if len(st.settings) > 0 {
-		_, reset := setStatements(st.settings)
-		if _, err := c.exec(reset, "Null", params{}); err != nil {
+		if _, err := c.exec(setStatement(takenBack(st.settings, ceilings(p.lim))), "Null", params{}); err != nil {
 			c.broken = true
-		}
-		for _, s := range st.settings {
-			switch s.name {
-			case "max_memory_usage", "max_execution_time", "session_timezone", "readonly":
-				c.broken = true // DEFAULT is the engine's, not ours: start anew
-			}
 		}
 	}
 	if c.broken {

@@ -253,3 +253,35 @@ func TestKilledChildIsStartedAgainWithItsData(t *testing.T) {
 		t.Fatalf("%d rows, %v", n, err)
 	}
 }
+
+func TestSettingsDoNotOutliveTheirStatement(t *testing.T) {
+	s, _ := embeddedtest.Start(t, t.TempDir())
+	addr, _ := s.Endpoint()
+	c := open(t, addr, clickhouse.CompressionNone)
+	get := func(settings clickhouse.Settings) (seconds, bytes, threads string) {
+		t.Helper()
+		ctx := clickhouse.Context(context.Background(), clickhouse.WithSettings(settings))
+		err := c.QueryRow(ctx, "SELECT toString(getSetting('max_execution_time')), toString(getSetting('max_memory_usage')), toString(getSetting('max_threads'))").Scan(&seconds, &bytes, &threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seconds, bytes, threads
+	}
+	s0, b0, t0 := get(nil)
+	if s0 != "120" || b0 != strconv.Itoa(2<<30) {
+		t.Errorf("the ceilings are %s s and %s bytes", s0, b0)
+	}
+	for range 8 { // every connection of the pool
+		if sec, mem, thr := get(clickhouse.Settings{"max_execution_time": 7, "max_memory_usage": 1 << 29, "max_threads": 1}); sec != "7" || mem != strconv.Itoa(1<<29) || thr != "1" {
+			t.Errorf("lower: %s %s %s", sec, mem, thr)
+		}
+	}
+	for range 8 {
+		if sec, mem, _ := get(clickhouse.Settings{"max_execution_time": 0, "max_memory_usage": 1 << 40}); sec != s0 || mem != b0 {
+			t.Errorf("above the ceiling: %s %s", sec, mem)
+		}
+		if sec, mem, thr := get(nil); sec != s0 || mem != b0 || thr != t0 {
+			t.Errorf("settings of an earlier statement remain: %s %s %s", sec, mem, thr)
+		}
+	}
+}

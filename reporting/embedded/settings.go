@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 type settingKind uint8
@@ -29,7 +30,7 @@ func settingKindOf(name string) (settingKind, bool) {
 	case "max_execution_time", "max_result_rows", "max_result_bytes", "max_memory_usage", "max_threads",
 		"max_insert_threads", "max_block_size", "max_insert_block_size", "min_insert_block_size_rows",
 		"min_insert_block_size_bytes", "max_partitions_per_insert_block", "max_rows_to_read", "max_bytes_to_read",
-		"max_rows_to_group_by", "mutations_sync", "alter_sync", "max_query_size", "priority", "readonly":
+		"max_rows_to_group_by", "mutations_sync", "alter_sync", "max_query_size", "priority":
 		return wholeNumber, true
 	}
 	return 0, false
@@ -89,22 +90,54 @@ func settingsOf(q url.Values) ([]setting, *exception) {
 
 const maxSettingBytes = 1024
 
-// setStatements returns the statement that applies the settings to a connection
-// and the one that takes them back.
-func setStatements(list []setting) (set, reset string) {
-	var a, b strings.Builder
-	for i, s := range list {
-		if i == 0 {
-			a.WriteString("SET ")
-			b.WriteString("SET ")
-		} else {
-			a.WriteString(", ")
-			b.WriteString(", ")
-		}
-		a.WriteString(s.name + " = " + s.literal)
-		b.WriteString(s.name + " = DEFAULT")
+// ceilings are the settings that every connection has; a request may lower the
+// numbers, not raise them.
+func ceilings(lim Limits) []setting {
+	return []setting{
+		{"max_execution_time", strconv.FormatInt(int64(lim.QueryTime/time.Second), 10)},
+		{"max_memory_usage", strconv.FormatInt(lim.QueryBytes, 10)},
+		{"session_timezone", "'UTC'"},
 	}
-	return a.String(), b.String()
+}
+
+// under lowers the settings to the ceilings; 0 means no limit, which nobody gets.
+func under(list, tops []setting) []setting {
+	for i, s := range list {
+		for _, top := range tops {
+			limit, err := strconv.ParseUint(top.literal, 10, 64)
+			if s.name != top.name || err != nil {
+				continue
+			}
+			if n, err := strconv.ParseUint(s.literal, 10, 64); err != nil || n == 0 || n > limit {
+				list[i].literal = top.literal
+			}
+		}
+	}
+	return list
+}
+
+// setStatement writes the assignments.
+func setStatement(list []setting) string {
+	parts := make([]string, len(list))
+	for i, s := range list {
+		parts[i] = s.name + " = " + s.literal
+	}
+	return "SET " + strings.Join(parts, ", ")
+}
+
+// takenBack are the settings as the connection had them: a ceiling's own value,
+// else the engine's default.
+func takenBack(list, tops []setting) []setting {
+	out := make([]setting, len(list))
+	for i, s := range list {
+		out[i] = setting{s.name, "DEFAULT"}
+		for _, top := range tops {
+			if top.name == s.name {
+				out[i] = top
+			}
+		}
+	}
+	return out
 }
 
 // quote writes a string literal of ClickHouse.
