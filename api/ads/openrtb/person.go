@@ -17,7 +17,7 @@ func (d *Decoder) device() {
 		case "ua":
 			d.agent = c.Str(MaxText)
 		case "ip":
-			setIP24(&req.IP24, c.Str(MaxText))
+			SetIP24(&req.IP24, c.Str(MaxText))
 		case "os":
 			req.OS = osOf(c.Str(MaxText))
 		case "osv":

@@ -100,21 +100,19 @@ func languageOf(s []byte) targeting.Language {
 	if len(s) < 2 || len(s) > 2 && s[2] != '-' && s[2] != '_' {
 		return 0
 	}
-	code := [2]byte{s[0] | 0x20, s[1] | 0x20}
-	l, err := targeting.ParseLanguage(text(code[:]))
-	if err != nil {
+	a, b := s[0]|0x20, s[1]|0x20
+	if a < 'a' || a > 'z' || b < 'a' || b > 'z' {
 		return 0
 	}
-	return l
+	return targeting.Language(a)<<8 | targeting.Language(b) // packed as targeting does
 }
 
 // regionOf reads geo.region, with or without its country: "CA", "US-CA".
-func regionOf(country targeting.Country, code []byte) targeting.Region {
+func (d *Decoder) regionOf(country targeting.Country, code []byte) targeting.Region {
 	if country == 0 || len(code) == 0 || len(code) > 6 {
 		return 0
 	}
-	var full [9]byte
-	b := full[:0]
+	b := d.word[:0]
 	if len(code) < 4 || code[2] != '-' {
 		b = append(b, byte(country>>8), byte(country), '-')
 	}
@@ -124,6 +122,7 @@ func regionOf(country targeting.Country, code []byte) targeting.Region {
 			b[i] = x - 'a' + 'A'
 		}
 	}
+	d.word = b
 	r, err := targeting.ParseRegion(text(b))
 	if err != nil || r.Country() != country {
 		return 0
@@ -131,8 +130,8 @@ func regionOf(country targeting.Country, code []byte) targeting.Region {
 	return r
 }
 
-// setIP24 keeps the first three bytes of an IPv4 address.
-func setIP24(to *[3]byte, ip []byte) {
+// SetIP24 keeps the first three bytes of an IPv4 address.
+func SetIP24(to *[3]byte, ip []byte) {
 	var out [3]byte
 	part, n := 0, -1
 	for _, b := range ip {

@@ -197,7 +197,7 @@ func (d *Decoder) finish() {
 	if req.OS == targeting.OSUnknown && len(d.agent) > 0 {
 		req.OS, req.OSVersion = d.cfg.Agents.Of(d.agent)
 	}
-	req.Region = regionOf(req.Country, d.region)
+	req.Region = d.regionOf(req.Country, d.region)
 	if req.Country != 0 {
 		req.Signals.Country = [2]byte{byte(req.Country >> 8), byte(req.Country)}
 	}

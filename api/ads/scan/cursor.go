@@ -72,18 +72,18 @@ func (c *Cursor) Kind() Kind {
 	return kindOf[c.data[c.pos]]
 }
 
+// space steps over white space; the common case, none, is inlined.
 func (c *Cursor) space() {
-	p := c.pos
-	for p < len(c.data) {
-		switch c.data[p] {
-		case ' ', '\n', '\t', '\r':
-			p++
-		default:
-			c.pos = p
-			return
-		}
+	if c.pos < len(c.data) && c.data[c.pos] <= ' ' {
+		c.pos = skipSpace(c.data, c.pos)
 	}
-	c.pos = p
+}
+
+func skipSpace(data []byte, p int) int {
+	for p < len(data) && (data[p] == ' ' || data[p] == '\n' || data[p] == '\t' || data[p] == '\r') {
+		p++
+	}
+	return p
 }
 
 // want checks the kind of the next value and marks where it starts.
@@ -231,77 +231,31 @@ const (
 	eachHigh = 0x8080808080808080
 )
 
-// plainLen is the number of leading bytes of s that need no attention inside a
-// string: not a quote, a backslash or a control character. Eight at a time.
-func plainLen(s []byte) int {
-	n := 0
-	for len(s) >= 8 {
-		w := binary.LittleEndian.Uint64(s)
+// plain steps over the bytes of a string that need no attention: those that are
+// not a quote, a backslash or a control character. Eight at a time.
+func plain(data []byte, p int) int {
+	for p+8 <= len(data) {
+		w := binary.LittleEndian.Uint64(data[p:])
 		q, b := w^(eachByte*'"'), w^(eachByte*'\\')
-		hit := (q-eachByte)&^q | (b-eachByte)&^b | (w-eachByte*0x20)&^w
-		if hit &= eachHigh; hit != 0 {
-			return n + bits.TrailingZeros64(hit)>>3
+		hit := ((q-eachByte)&^q | (b-eachByte)&^b | (w-eachByte*0x20)&^w) & eachHigh
+		if hit != 0 {
+			return p + bits.TrailingZeros64(hit)>>3
 		}
-		n, s = n+8, s[8:]
+		p += 8
 	}
-	for _, b := range s {
-		if b == '"' || b == '\\' || b < 0x20 {
-			break
-		}
-		n++
+	for p < len(data) && data[p] != '"' && data[p] != '\\' && data[p] >= 0x20 {
+		p++
 	}
-	return n
+	return p
 }
 
 // str reads the string at pos, which is a quote.
 func (c *Cursor) str() []byte {
 	from := c.pos + 1
-	p := from + plainLen(c.data[from:])
+	p := plain(c.data, from)
 	if p < len(c.data) && c.data[p] == '"' {
 		c.pos = p + 1
 		return c.data[from:p]
 	}
 	return c.escaped(from, p)
-}
-
-// Skip reads any value and checks its syntax.
-func (c *Cursor) Skip() {
-	switch c.Kind() {
-	case Object:
-		c.Object()
-		for c.next('}') {
-			c.skipMember()
-		}
-	case Array:
-		c.Array()
-		for c.next(']') {
-			c.Skip()
-		}
-	case String:
-		c.skipStr()
-	case Number:
-		c.number()
-	case Null:
-		c.literal("null")
-	case Bool:
-		c.Bool()
-	default:
-		c.syntax(c.pos, "a value")
-	}
-}
-
-func (c *Cursor) skipMember() {
-	c.space()
-	if c.pos >= len(c.data) || c.data[c.pos] != '"' {
-		c.syntax(c.pos, "a member name in quotes")
-		return
-	}
-	c.skipStr()
-	c.space()
-	if c.bad || c.pos >= len(c.data) || c.data[c.pos] != ':' {
-		c.syntax(c.pos, "a colon")
-		return
-	}
-	c.pos++
-	c.Skip()
 }

@@ -227,3 +227,11 @@ func (c *Cursor) Adopt(f *Fault) {
 		c.bad, c.pos, c.depth = true, len(c.data), 0
 	}
 }
+
+// Redact takes the value out of the fault, where it must not be repeated.
+func (c *Cursor) Redact() {
+	if f := &c.fault; c.bad && f.Value != "" {
+		f.Value = ""
+		f.Message = "must be " + f.Limit
+	}
+}

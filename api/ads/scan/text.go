@@ -26,9 +26,9 @@ func (c *Cursor) escaped(from, p int) []byte {
 		if p = c.unescape(p); c.bad {
 			return nil
 		}
-		n := plainLen(c.data[p:])
-		c.arena = append(c.arena, c.data[p:p+n]...)
-		p += n
+		from = p
+		p = plain(c.data, p)
+		c.arena = append(c.arena, c.data[from:p]...)
 	}
 }
 
@@ -114,36 +114,4 @@ func (c *Cursor) hex4(p int) (r rune, ok bool) {
 		r = r<<4 | rune(b)
 	}
 	return r, true
-}
-
-// skipStr is str without keeping the text.
-func (c *Cursor) skipStr() {
-	p := c.pos + 1
-	for {
-		p += plainLen(c.data[p:])
-		switch {
-		case p >= len(c.data):
-			c.syntax(p, "the closing quote of a string")
-			return
-		case c.data[p] == '"':
-			c.pos = p + 1
-			return
-		case c.data[p] != '\\':
-			c.syntax(p, "no control character inside a string")
-			return
-		case p+1 >= len(c.data):
-			c.syntax(p+1, "an escaped character")
-			return
-		case c.data[p+1] == 'u':
-			if _, ok := c.hex4(p + 2); !ok {
-				return
-			}
-			p += 6
-		case simpleEscape(c.data[p+1]) == 0:
-			c.syntax(p+1, `one of "\/bfnrtu behind a backslash`)
-			return
-		default:
-			p += 2
-		}
-	}
 }
