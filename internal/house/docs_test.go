@@ -133,7 +133,8 @@ var glossaryRow = regexp.MustCompile(`(?m)^\| *([^|]+?) *\| *[^|]+ *\| *([a-z/]+
 // checkGlossary wants each word once, owned by a folder that exists.
 func checkGlossary(doc string, exists func(folder string) bool) (bad []string) {
 	seen := map[string]bool{}
-	for _, m := range glossaryRow.FindAllStringSubmatch(doc, -1) {
+	_, table, _ := strings.Cut(doc, "\n|---|---|---|\n") // behind the heading
+	for _, m := range glossaryRow.FindAllStringSubmatch(table, -1) {
 		if word := strings.ToLower(m[1]); seen[word] {
 			bad = append(bad, "GLOSSARY.md: "+word+" has two meanings")
 		} else {
@@ -206,6 +207,6 @@ func TestDocumentRulesCanFail(t *testing.T) {
 
 	wantComplaint(t, checkDecision("docs/decisions/0002-x.md", "Date: 2026-11-22\nStatus: accepted\n", 1), "want 0001")
 	wantComplaint(t, checkDecision("docs/decisions/0001-x.md", "Status: accepted\n", 1), "needs the lines")
-	wantComplaint(t, checkGlossary("| Hold | x | pacing |\n| hold | y | pacing |\n", func(string) bool { return true }), "two meanings")
-	wantComplaint(t, checkGlossary("| Hold | x | pacing |\n", func(string) bool { return false }), "does not exist")
+	wantComplaint(t, checkGlossary("\n|---|---|---|\n| Hold | x | pacing |\n| hold | y | pacing |\n", func(string) bool { return true }), "two meanings")
+	wantComplaint(t, checkGlossary("\n|---|---|---|\n| Hold | x | pacing |\n", func(string) bool { return false }), "does not exist")
 }

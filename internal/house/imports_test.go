@@ -114,16 +114,24 @@ func checkEngines(files []*source) (bad []string) {
 	return bad
 }
 
-// checkTestPackages keeps conformance suites (storetest and the like) and the
-// testing package out of what is shipped.
+// checkTestPackages keeps the testing package, and the conformance suites
+// (storetest and the like) that bring it along, out of what is shipped. A
+// package of made-up objects without it (campaigntest) may be used by a demo.
 func checkTestPackages(files []*source) (bad []string) {
+	suites := map[string]bool{"testing": true, "pgregory.net/rapid": true}
+	for _, s := range files {
+		s.eachImport(func(p, _ string) {
+			if isSuite(s.Dir) && !strings.HasSuffix(s.Path, "_test.go") && (p == "testing" || p == "pgregory.net/rapid") {
+				suites[module+"/"+s.Dir] = true
+			}
+		})
+	}
 	for _, s := range files {
 		if s.isTest() {
 			continue
 		}
 		s.eachImport(func(p, where string) {
-			suite := strings.HasPrefix(p, module+"/") && isSuite(p)
-			if suite || p == "testing" || p == "pgregory.net/rapid" {
+			if suites[p] {
 				bad = append(bad, fmt.Sprintf("%s: imports %s: test code is imported by tests only", where, p))
 			}
 		})
@@ -156,6 +164,9 @@ func TestImportRulesCanFail(t *testing.T) {
 	wantNone(t, checkEngines(one("bench/line/a.go", "github.com/valyala/fasthttp")))
 	wantNone(t, checkEngines(one("serving/a_test.go", "github.com/valyala/fasthttp")))
 
-	wantComplaint(t, checkTestPackages(one("campaign/a.go", "mazad/campaign/storetest")), "tests only")
+	suite := one("campaign/storetest/a.go", "testing")
+	wantComplaint(t, checkTestPackages(append(suite, one("campaign/a.go", "mazad/campaign/storetest")...)), "tests only")
+	wantComplaint(t, checkTestPackages(one("campaign/a.go", "testing")), "tests only")
+	wantNone(t, checkTestPackages(append(suite, one("campaign/a_test.go", "mazad/campaign/storetest")...)))
 	wantNone(t, checkTestPackages(one("campaign/storetest/a.go", "testing")))
 }

@@ -133,7 +133,10 @@ var readRepository = sync.OnceValues(func() (*repository, error) {
 		rel, _ := filepath.Rel(root, p)
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			foreign := rel != "." && exists(filepath.Join(p, "go.mod")) // a module of its own
+			foreign := rel != "." && exists(filepath.Join(p, "go.mod")) // a module of its own: its folder counts, its rules are its own
+			if foreign {
+				r.Files = append(r.Files, rel+"/go.mod")
+			}
 			if slices.Contains(leftovers, d.Name()) || foreign || strings.HasSuffix(rel, "testdata/rapid") {
 				return filepath.SkipDir
 			}
