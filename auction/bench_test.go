@@ -24,6 +24,13 @@ func crowd(n int) []auction.Candidate {
 func BenchmarkRun(b *testing.B) {
 	for _, n := range []int{10, 1_000, 100_000} {
 		cands := crowd(n)
+		if n == 1_000 { // some pay per click
+			for i := range cands {
+				if i%3 == 0 {
+					cands[i].Bid, cands[i].Rate = 300_000_000+money.Nanos(i), 10_000_000
+				}
+			}
+		}
 		for rule := range auction.Rule(3) {
 			b.Run(fmt.Sprintf("%v/%d", rule, n), func(b *testing.B) {
 				cfg := auction.Config{Rule: rule, Slots: 10, MaxPerAdvertiser: 1, Floor: 500_000}

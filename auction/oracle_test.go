@@ -288,6 +288,19 @@ func TestI9EveryLossHasAReasonAndReasonsAddUp(t *testing.T) {
 	}
 }
 
+func TestValueIsBidTimesPacingTimesRateRoundedDown(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := auction.Candidate{
+			Bid: money.Nanos(rapid.Int64().Draw(t, "bid")), Pacing: money.PPB(rapid.Uint64Range(0, 1_100_000_000).Draw(t, "pacing")),
+			Rate: money.PPB(rapid.Uint64Range(0, 1_100_000_000).Draw(t, "rate")),
+		}
+		paced := max(c.Bid, 0).MulPPB(min(c.Pacing, money.One))
+		if got, want := auction.Value(&c), paced.MulPPB(min(c.Rate, money.One)); got != want {
+			t.Fatalf("%+v: %d, want %d", c, got, want)
+		}
+	})
+}
+
 func TestClearingFloorIsTheSmallestValueThatCompetes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := auction.Candidate{

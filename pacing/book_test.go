@@ -1,13 +1,10 @@
 package pacing_test
 
 import (
-	"fmt"
 	"testing"
 
 	"mazad/internal/money"
 	"mazad/pacing"
-
-	"pgregory.net/rapid"
 )
 
 func newBook(t testing.TB) *pacing.Book {
@@ -56,6 +53,53 @@ func TestHoldNamesTheLimitThatRefuses(t *testing.T) {
 	}
 	if got := b.Stats().Refused[pacing.Wallet]; got != 3 {
 		t.Errorf("wallet refused %d holds, want 3", got)
+	}
+}
+
+// A chain that names a limit twice passes the look and fails the taking, as a
+// lost race does.
+func TestI1RefusedHoldTakesNothing(t *testing.T) {
+	b := newBook(t)
+	first, twice := must(b.AddTotal()), must(b.AddTotal())
+	b.Grant(first, 0, 100)
+	b.Grant(twice, 0, 10)
+	chain := pacing.Chain{pacing.AdGroupTotal: first, pacing.CampaignTotal: twice, pacing.Wallet: twice}
+	if ok, place := b.Hold(&chain, today, 6); ok || place != pacing.Wallet {
+		t.Errorf("6 twice out of 10: %v, place %d", ok, place)
+	}
+	for id, want := range map[pacing.LimitID]money.Nanos{first: 100, twice: 10} {
+		if s, _ := b.Snapshot(id, 0); s.Avail != want || s.Held != 0 {
+			t.Errorf("limit %d after a refused hold: %+v, want %d", id, s, want)
+		}
+	}
+	if got := b.Stats(); got.RolledBack != 1 || got.Refused[pacing.Wallet] != 1 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+func TestGrantStaysWithinNanos(t *testing.T) {
+	b := newBook(t)
+	id := must(b.AddTotal())
+	chain := pacing.Chain{pacing.Wallet: id}
+	for range 3 { // a wallet whose lifetime spend needs more than 64 bits
+		if got := b.Grant(id, 0, money.MaxNanos); got != money.MaxNanos {
+			t.Fatalf("granted %d", got)
+		}
+		if got := b.Grant(id, 0, 5); got != 0 {
+			t.Fatalf("granted %d more", got)
+		}
+		b.Hold(&chain, 0, money.MaxNanos-2)
+		if got := b.Grant(id, 0, 5); got != 0 {
+			t.Fatalf("granted %d over what is held", got)
+		}
+		b.Commit(&chain, 0, money.MaxNanos-2, money.MaxNanos-2)
+		if got := b.TakeBack(id, 0, 5); got != 2 {
+			t.Fatalf("took back %d", got)
+		}
+	}
+	s, _ := b.Snapshot(id, 0)
+	if want := money.SumOf(money.MaxNanos - 2).Mul(3); s.Billed != want || s.Granted != want || s.Avail != 0 || s.Held != 0 {
+		t.Errorf("%+v, want %v billed", s, want)
 	}
 }
 
@@ -176,183 +220,21 @@ func TestLimitsAreReusedOnlyWhenNothingIsHeld(t *testing.T) {
 	}
 }
 
-// oracleCell is a cell of the map ledger: plain numbers, no cleverness.
-type oracleCell struct{ granted, billed, held money.Nanos }
-
-type oracleHold struct {
-	chain pacing.Chain
-	day   int32
-	left  money.Nanos
-}
-
-// ledger is the oracle: a map from limit and day to three numbers.
-type ledger struct {
-	book  *pacing.Book
-	cells map[string]*oracleCell
-	ids   []pacing.LimitID
-	days  []int32
-	holds []oracleHold
-}
-
-func (l *ledger) cell(id pacing.LimitID, day int32) *oracleCell {
-	if !id.Daily() {
-		day = 0
+func TestRefundUndoesACommit(t *testing.T) {
+	b := newBook(t)
+	id := must(b.AddTotal())
+	chain := pacing.Chain{pacing.Wallet: id}
+	b.Grant(id, 0, 10)
+	b.Hold(&chain, today, 10)
+	b.Commit(&chain, today, 10, 8)
+	b.Snapshot(id, 0) // folds what is billed; a refund may come after
+	b.Refund(&chain, today, 8)
+	if s, _ := b.Snapshot(id, 0); s.Avail != 10 || s.Held != 0 || s.Billed.Sign() != 0 {
+		t.Errorf("after the refund: %+v", s)
 	}
-	return l.cells[fmt.Sprint(id, day)]
-}
-
-func (l *ledger) fits(c *pacing.Chain, day int32, n money.Nanos) (bool, int) {
-	for i, id := range c {
-		if id == 0 {
-			continue
-		}
-		if k := l.cell(id, day); k == nil || k.granted-k.billed-k.held < n {
-			return false, i
-		}
-	}
-	return true, -1
-}
-
-func (l *ledger) move(c *pacing.Chain, day int32, held, billed money.Nanos) {
-	for _, id := range c {
-		if id != 0 {
-			k := l.cell(id, day)
-			k.held, k.billed = k.held+held, k.billed+billed
-		}
-	}
-}
-
-func (l *ledger) check(t *rapid.T) {
-	for _, id := range l.ids {
-		for _, day := range l.days {
-			got, ok := l.book.Snapshot(id, day)
-			k := l.cell(id, day)
-			if ok != (k != nil) {
-				t.Fatalf("limit %d day %d: open is %v", id, day, ok)
-			}
-			if ok && (got.Granted != money.SumOf(k.granted) || got.Billed != money.SumOf(k.billed) || got.Held != k.held || got.Avail != k.granted-k.billed-k.held) {
-				t.Fatalf("limit %d day %d: %+v, want %+v", id, day, got, *k)
-			}
-		}
-	}
-}
-
-func TestI1BookEqualsMapLedger(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		l := &ledger{book: must(pacing.NewBook(pacing.BookConfig{MaxCells: 100})), cells: map[string]*oracleCell{}, days: []int32{20261230, 20261231, 20270101, 20270102, 20270103}}
-		for range 3 {
-			id := must(l.book.AddTotal())
-			l.ids = append(l.ids, id, must(l.book.AddDaily()))
-			l.cells[fmt.Sprint(id, 0)] = &oracleCell{}
-		}
-		drawChain := func() (c pacing.Chain) {
-			for i, id := range l.ids {
-				if rapid.Bool().Draw(t, "in chain") {
-					c[i] = id
-				}
-			}
-			return c
-		}
-		drawDay := func() int32 { return rapid.SampledFrom(l.days).Draw(t, "day") }
-		drawAmount := func() money.Nanos { return money.Nanos(rapid.Int64Range(0, 40).Draw(t, "amount")) }
-		drawHold := func() (oracleHold, bool) {
-			if len(l.holds) == 0 {
-				return oracleHold{}, false
-			}
-			i := rapid.IntRange(0, len(l.holds)-1).Draw(t, "hold")
-			h := l.holds[i]
-			l.holds = append(l.holds[:i], l.holds[i+1:]...)
-			return h, true
-		}
-		t.Repeat(map[string]func(*rapid.T){
-			"": l.check,
-			"hold": func(t *rapid.T) {
-				h := oracleHold{drawChain(), drawDay(), drawAmount()}
-				want, at := l.fits(&h.chain, h.day, h.left)
-				if ok, place := l.book.Hold(&h.chain, h.day, h.left); ok != want || place != at {
-					t.Fatalf("hold: %v at %d, want %v at %d", ok, place, want, at)
-				}
-				if want {
-					l.move(&h.chain, h.day, h.left, 0)
-					l.holds = append(l.holds, h)
-				}
-			},
-			"commit": func(t *rapid.T) {
-				h, ok := drawHold()
-				if !ok {
-					return
-				}
-				price, want := drawAmount(), money.Nanos(0)
-				if fits, _ := l.fits(&h.chain, h.day, price-h.left); price <= h.left || fits {
-					want = price
-				}
-				if got := l.book.Commit(&h.chain, h.day, h.left, price); got != want {
-					t.Fatalf("commit %d of %d: billed %d, want %d", price, h.left, got, want)
-				}
-				l.move(&h.chain, h.day, -h.left, want)
-			},
-			"release": func(t *rapid.T) {
-				if h, ok := drawHold(); ok {
-					l.book.Release(&h.chain, h.day, h.left)
-					l.move(&h.chain, h.day, -h.left, 0)
-				}
-			},
-			"grant": func(t *rapid.T) {
-				id, day, n := rapid.SampledFrom(l.ids).Draw(t, "limit"), drawDay(), drawAmount()
-				if got, k := l.book.Grant(id, day, n), l.cell(id, day); k != nil {
-					k.granted += got
-				} else if got != 0 {
-					t.Fatalf("granted %d to a closed cell", got)
-				}
-			},
-			"take back": func(t *rapid.T) {
-				id, day, n := rapid.SampledFrom(l.ids).Draw(t, "limit"), drawDay(), drawAmount()
-				got, want := l.book.TakeBack(id, day, n), money.Nanos(0)
-				if k := l.cell(id, day); k != nil {
-					want = min(n, k.granted-k.billed-k.held)
-					k.granted -= want
-				}
-				if got != want {
-					t.Fatalf("took back %d, want %d", got, want)
-				}
-			},
-			"roll": func(t *rapid.T) { l.roll(t, rapid.SampledFrom(l.ids).Draw(t, "limit"), drawDay()) },
-		})
-	})
-}
-
-// roll arms a day, or retires it when it is armed.
-func (l *ledger) roll(t *rapid.T, id pacing.LimitID, day int32) {
-	key := fmt.Sprint(id, day)
-	k := l.cell(id, day)
-	if k != nil {
-		got, ok := l.book.Retire(id, day)
-		if want := id.Daily() && k.held == 0; ok != want {
-			t.Fatalf("retire: %v, want %v", ok, want)
-		}
-		if ok {
-			if got.Billed != money.SumOf(k.billed) || got.Granted != got.Billed {
-				t.Fatalf("retired %+v, want billed %d", got, k.billed)
-			}
-			for i := 0; i < len(l.holds); i++ { // holds of nothing end with their day
-				if h := l.holds[i]; h.left == 0 && h.day == day {
-					l.holds = append(l.holds[:i], l.holds[i+1:]...)
-					i--
-				}
-			}
-			delete(l.cells, key)
-		}
-		return
-	}
-	clash := false
-	for i, d := range l.days {
-		for j, e := range l.days {
-			clash = clash || d == day && (i-j == 3 || j-i == 3) && l.cell(id, e) != nil
-		}
-	}
-	if got := l.book.Arm(id, day); got != (id.Daily() && !clash) {
-		t.Fatalf("arm %d: %v, clash %v", day, got, clash)
-	} else if got {
-		l.cells[key] = &oracleCell{}
+	b.Refund(&chain, today, 0)
+	b.Refund(&pacing.Chain{pacing.Wallet: 1 << 20}, today, 1)
+	if s := b.Stats(); s.Misused != 1 {
+		t.Errorf("a refund to a limit that does not exist: %+v", s)
 	}
 }

@@ -19,7 +19,7 @@
 // multipliers, int32 yyyymmdd in the advertiser's zone for days, milliseconds
 // since the Unix epoch for instants.
 //
-// Concurrency: Hold, Commit, Release, Holds.Put, Take and TakeFrequency and
+// Concurrency: Hold, Commit, Release, Refund, Holds.Put, Take, TakeFrequency and
 // Delays.Observe are lock-free and may be called from anywhere. Everything that
 // changes the shape of a Book takes its mutex, which they never touch.
 // Controller and Leaser are plain values with one owner.

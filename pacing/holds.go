@@ -62,7 +62,7 @@ type holding struct {
 
 // HoldsConfig sizes Holds.
 type HoldsConfig struct {
-	Capacity int // rounded up to a power of two; 0: DefaultHolds. 152 bytes each
+	Capacity int // rounded up to a power of two; 0: DefaultHolds. 96 bytes each
 }
 
 // Holds remembers outstanding holds by serial. Serials are dense: 1, 2, 3 ...

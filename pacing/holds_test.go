@@ -1,35 +1,40 @@
 package pacing_test
 
 import (
+	"slices"
 	"testing"
 
 	"mazad/internal/money"
 	"mazad/pacing"
 )
 
+// ring is a small Holds and the words to test it with.
+type ring struct {
+	*testing.T
+	h *pacing.Holds
+}
+
+func (r ring) put(group uint64, class pacing.Class, expiry int64) uint64 {
+	r.Helper()
+	serial, ok := r.h.Put(&pacing.Entry{AdGroup: group, Frequency: group * 10, Class: class, Amount: money.Nanos(group)}, expiry)
+	if !ok {
+		r.Fatalf("hold %d refused", group)
+	}
+	return serial
+}
+
+func (r ring) expire(now int64, want ...uint64) {
+	r.Helper()
+	var got []uint64
+	r.h.Expire(now, 100, func(e *pacing.Entry) { got = append(got, e.AdGroup) })
+	if !slices.Equal(got, want) {
+		r.Fatalf("at %d expired %v, want %v", now, got, want)
+	}
+}
+
 func TestHoldsLife(t *testing.T) {
 	h := must(pacing.NewHolds(pacing.HoldsConfig{Capacity: 3})) // rounds up to 4
-	put := func(group uint64, class pacing.Class, expiry int64) uint64 {
-		t.Helper()
-		serial, ok := h.Put(&pacing.Entry{AdGroup: group, Frequency: group * 10, Class: class, Amount: money.Nanos(group)}, expiry)
-		if !ok {
-			t.Fatalf("hold %d refused", group)
-		}
-		return serial
-	}
-	expire := func(now int64, want ...uint64) {
-		t.Helper()
-		var got []uint64
-		h.Expire(now, 100, func(e *pacing.Entry) { got = append(got, e.AdGroup) })
-		if len(got) != len(want) {
-			t.Fatalf("at %d expired %v, want %v", now, got, want)
-		}
-		for i := range want {
-			if got[i] != want[i] {
-				t.Fatalf("at %d expired %v, want %v", now, got, want)
-			}
-		}
-	}
+	put, expire := ring{t, h}.put, ring{t, h}.expire
 	click := put(1, pacing.PerEvent, 100)
 	a, b, c := put(2, pacing.PerImpression, 10), put(3, pacing.PerImpression, 20), put(4, pacing.PerImpression, 30)
 	if a != click+1 || b != a+1 || c != b+1 {
@@ -71,7 +76,7 @@ func TestHoldsLife(t *testing.T) {
 	if s := h.Stats(); s.Held != 0 || s.Full != 1 || s.Gaps != 1 || s.Gone != 2 || s.Expired != 23 || s.Taken != 2 {
 		t.Errorf("stats %+v", s)
 	}
-	for _, serial := range []uint64{0, 1 << 60, s0(h)} {
+	for _, serial := range []uint64{0, 1 << 60, h.Stats().Serial + 1} {
 		if _, ok := h.Take(serial); ok {
 			t.Errorf("serial %d was never given out", serial)
 		}
@@ -80,8 +85,6 @@ func TestHoldsLife(t *testing.T) {
 		t.Error("a negative capacity was accepted")
 	}
 }
-
-func s0(h *pacing.Holds) uint64 { return h.Stats().Serial + 1 }
 
 func TestExpireIsBoundedPerCall(t *testing.T) {
 	h := must(pacing.NewHolds(pacing.HoldsConfig{Capacity: 64}))

@@ -2,6 +2,7 @@ package pacing_test
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,16 +11,20 @@ import (
 	"mazad/pacing"
 )
 
+const groups = 8 // ad groups of the stress test
+
+var stressDays = [2]int32{20261231, 20270101}
+
 // TestI1NoLimitIsEverPassed lets servers hold, commit, release and expire at
 // once over chains that share limits, while a publisher grants, takes back and
 // reads, and a watcher looks for a limit that is passed. At the end every nano
 // is accounted for.
 func TestI1NoLimitIsEverPassed(t *testing.T) {
-	const servers, steps, groups = 6, 20_000, 8
+	const servers = 6
 	b := newBook(t)
 	holds := must(pacing.NewHolds(pacing.HoldsConfig{Capacity: 256}))
 	wallet, campaign := must(b.AddTotal()), must(b.AddDaily())
-	days := [2]int32{20261231, 20270101}
+	days := stressDays
 	var chains [groups]pacing.Chain
 	ids := []pacing.LimitID{wallet, campaign}
 	for i := range chains {
@@ -71,26 +76,7 @@ func TestI1NoLimitIsEverPassed(t *testing.T) {
 		}
 	})
 	for seed := range uint64(servers) {
-		work.Go(func() {
-			r := rand.New(rand.NewPCG(seed, 1))
-			for range steps {
-				g := r.IntN(groups)
-				e := pacing.Entry{Chain: chains[g], AdGroup: uint64(g), Day: days[r.IntN(2)], Amount: money.Nanos(r.Int64N(20)), Class: pacing.Class(r.IntN(2))}
-				if ok, _ := b.Hold(&e.Chain, e.Day, e.Amount); !ok {
-					continue
-				}
-				serial, ok := holds.Put(&e, r.Int64N(1000))
-				if !ok {
-					b.Release(&e.Chain, e.Day, e.Amount)
-					continue
-				}
-				for range r.IntN(3) { // confirmations come twice, late, or for others
-					if got, ok := holds.Take(serial - r.Uint64N(4)); ok {
-						settle(&got, money.Nanos(r.Int64N(25)))
-					}
-				}
-			}
-		})
+		work.Go(func() { serve(rand.New(rand.NewPCG(seed, 1)), b, holds, &chains, settle) })
 	}
 	work.Wait()
 	close(stop)
@@ -99,9 +85,34 @@ func TestI1NoLimitIsEverPassed(t *testing.T) {
 	balance(t, b, holds, ids, days, &billed)
 }
 
+// serve holds, puts and confirms: some confirmations come twice, some late,
+// some for another's serial.
+func serve(r *rand.Rand, b *pacing.Book, holds *pacing.Holds, chains *[groups]pacing.Chain, settle func(*pacing.Entry, money.Nanos)) {
+	for range 20_000 {
+		g := r.IntN(groups)
+		e := pacing.Entry{
+			Chain: chains[g], AdGroup: uint64(g), Day: stressDays[r.IntN(2)],
+			Amount: money.Nanos(r.Int64N(20)), Class: pacing.Class(r.IntN(2)),
+		}
+		if ok, _ := b.Hold(&e.Chain, e.Day, e.Amount); !ok {
+			continue
+		}
+		serial, ok := holds.Put(&e, r.Int64N(1000))
+		if !ok {
+			b.Release(&e.Chain, e.Day, e.Amount)
+			continue
+		}
+		for range r.IntN(3) {
+			if got, ok := holds.Take(serial - r.Uint64N(4)); ok {
+				settle(&got, money.Nanos(r.Int64N(25)))
+			}
+		}
+	}
+}
+
 // balance checks, all quiet, that granted = avail + billed with nothing held,
 // and that what was billed to the limits is what was billed to the events.
-func balance(t *testing.T, b *pacing.Book, holds *pacing.Holds, ids []pacing.LimitID, days [2]int32, billed *[2][8]atomic.Int64) {
+func balance(t *testing.T, b *pacing.Book, holds *pacing.Holds, ids []pacing.LimitID, days [2]int32, billed *[2][groups]atomic.Int64) {
 	t.Helper()
 	if s := holds.Stats(); s.Held != 0 || s.Taken == 0 || s.Expired == 0 {
 		t.Errorf("holds %+v", s)
@@ -126,6 +137,39 @@ func balance(t *testing.T, b *pacing.Book, holds *pacing.Holds, ids []pacing.Lim
 	}
 	if s, _ := b.Snapshot(ids[0], 0); s.Held != 0 || s.Billed != money.SumOf(money.Nanos(all)) {
 		t.Errorf("wallet: %+v, billed %d", s, all)
+	}
+}
+
+// Everybody wants the last of a limit at the same moment, round after round.
+func TestI1TheLastNanoIsSoldOnce(t *testing.T) {
+	const bidders, rounds, left = 4, 3_000, 3
+	b := newBook(t)
+	chain := pacing.Chain{pacing.AdGroupTotal: must(b.AddTotal()), pacing.Wallet: must(b.AddTotal())}
+	b.Grant(chain[pacing.AdGroupTotal], 0, rounds*left)
+	for round := range rounds {
+		s, _ := b.Snapshot(chain[pacing.Wallet], 0)
+		b.Grant(chain[pacing.Wallet], 0, left-s.Avail)
+		var sold atomic.Int64
+		var ready atomic.Int32
+		var wg sync.WaitGroup
+		for range bidders {
+			wg.Go(func() {
+				for ready.Add(1); ready.Load() < bidders; {
+					runtime.Gosched()
+				}
+				for range 2 {
+					if ok, _ := b.Hold(&chain, 0, 1); ok {
+						sold.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		s, _ = b.Snapshot(chain[pacing.Wallet], 0)
+		if n := sold.Load(); n > left || int64(s.Held) != n || int64(s.Avail) != left-n {
+			t.Fatalf("round %d: %d of %d sold, wallet %+v", round, n, left, s)
+		}
+		b.Commit(&chain, 0, s.Held, s.Held)
 	}
 }
 
