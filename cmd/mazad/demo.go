@@ -89,11 +89,11 @@ func runDemo(ctx context.Context, o demoOptions, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	cancel := func() {}
 	if o.seconds > 0 {
-		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(o.seconds)*time.Second)
-		defer cancel()
 	}
+	defer cancel()
 	return withNode(ctx, cfg, newLog(logs, cfg.Log.Level), func(ctx context.Context, n *Node) error {
 		w, err := n.demoWorld(ctx, filepath.Join(o.dataDir, "demo.json"), o.seed)
 		if err != nil {
