@@ -38,11 +38,11 @@ func TestConformance(t *testing.T) { storetest.Run(t, open) }
 
 func TestI11NoAdvertiserTouchesAnother(t *testing.T) { storetest.Isolation(t, open) }
 
-// The bound is four times what a loaded two-core machine needs.
+// It takes 0.3 s on two cores; the bound tells an accident from a slow machine.
 func TestTenThousandAdGroupsLoadQuickly(t *testing.T) {
 	seed, load := storetest.LoadTime(t, open, time.Now, 10_000)
 	t.Logf("10,000 ad groups and ads: created in %v, loaded in %v", seed, load)
-	if load > 2*time.Second {
+	if load > 5*time.Second {
 		t.Errorf("loaded in %v", load)
 	}
 }
