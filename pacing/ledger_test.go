@@ -91,7 +91,9 @@ func TestI1BookEqualsMapLedger(t *testing.T) {
 	})
 }
 
-func drawAmount(t *rapid.T) money.Nanos { return money.Nanos(rapid.Int64Range(0, 40).Draw(t, "amount")) }
+func drawAmount(t *rapid.T) money.Nanos {
+	return money.Nanos(rapid.Int64Range(0, 40).Draw(t, "amount"))
+}
 
 func (l *ledger) drawDay(t *rapid.T) int32 { return rapid.SampledFrom(l.days).Draw(t, "day") }
 
@@ -195,7 +197,7 @@ func (l *ledger) roll(t *rapid.T) {
 				t.Fatalf("retired %+v, want billed %d", got, k.billed)
 			}
 			l.holds = slices.DeleteFunc(l.holds, func(h oracleHold) bool { return h.left == 0 && h.day == day }) // they end with their day
-			l.spent = nil // a refund into a closed day is lost, and counted
+			l.spent = nil                                                                                        // a refund into a closed day is lost, and counted
 			delete(l.cells, key)
 		}
 		return
