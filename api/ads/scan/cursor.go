@@ -88,6 +88,14 @@ func skipSpace(data []byte, p int) int {
 
 // want checks the kind of the next value and marks where it starts.
 func (c *Cursor) want(k Kind) bool {
+	if c.pos < len(c.data) && kindOf[c.data[c.pos]] == k { // no space, and no fault: that stands at the end
+		c.start = c.pos
+		return true
+	}
+	return c.wantAhead(k)
+}
+
+func (c *Cursor) wantAhead(k Kind) bool {
 	got := c.Kind()
 	if c.bad {
 		return false
@@ -131,13 +139,10 @@ func (c *Cursor) Key() ([]byte, bool) {
 		if c.bad {
 			return nil, false
 		}
-		c.space()
-		if c.pos >= len(c.data) || c.data[c.pos] != ':' {
-			c.syntax(c.pos, "a colon")
+		if c.colon(); c.bad {
 			return nil, false
 		}
-		c.pos++
-		if c.Kind() != Null {
+		if c.pos >= len(c.data) || c.data[c.pos] != 'n' {
 			return key, true
 		}
 		if c.literal("null"); c.bad {
@@ -148,37 +153,50 @@ func (c *Cursor) Key() ([]byte, bool) {
 	return nil, false
 }
 
+// colon steps over the colon behind a name, and the space behind it.
+func (c *Cursor) colon() {
+	p := c.pos
+	if p >= len(c.data) || c.data[p] != ':' {
+		if p = skipSpace(c.data, p); p >= len(c.data) || c.data[p] != ':' {
+			c.syntax(p, "a colon")
+			return
+		}
+	}
+	c.pos = p + 1
+	c.space()
+}
+
 // Item steps to the next element; false at the end of the array. Unlike a null
 // member a null element is a value.
 func (c *Cursor) Item() bool { return c.next(']') }
 
 // next reads the comma or the closing bracket.
 func (c *Cursor) next(closing byte) bool {
-	if c.bad {
+	p := c.pos
+	if p < len(c.data) && c.data[p] <= ' ' {
+		p = skipSpace(c.data, p)
+	}
+	if p >= len(c.data) { // also after a fault
+		c.syntax(p, "the document to go on")
 		return false
 	}
-	c.space()
-	if c.pos >= len(c.data) {
-		c.syntax(c.pos, "the document to go on")
-		return false
-	}
-	b := c.data[c.pos]
-	if b == closing {
-		c.pos++
+	b := c.data[p]
+	switch {
+	case b == ',' && !c.first:
+		c.pos = p + 1
+		return true
+	case b == closing:
+		c.pos = p + 1
 		c.depth--
 		c.first = false
 		return false
-	}
-	if c.first {
+	case c.first:
+		c.pos = p
 		c.first = false
 		return true
 	}
-	if b != ',' {
-		c.syntax(c.pos, "a comma or the closing bracket")
-		return false
-	}
-	c.pos++
-	return true
+	c.syntax(p, "a comma or the closing bracket")
+	return false
 }
 
 // End checks that nothing but space follows.

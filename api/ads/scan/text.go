@@ -8,28 +8,32 @@ import (
 // escaped goes on with a string whose plain prefix is data[from:p], and copies
 // it unescaped into the arena.
 func (c *Cursor) escaped(from, p int) []byte {
-	begin := len(c.arena)
-	c.arena = append(c.arena, c.data[from:p]...)
-	for {
-		if p >= len(c.data) {
-			c.syntax(p, "the closing quote of a string")
-			return nil
-		}
-		switch b := c.data[p]; {
+	data, begin := c.data, len(c.arena)
+	out := append(c.arena, data[from:p]...)
+	for p < len(data) {
+		switch b := data[p]; {
 		case b == '"':
-			c.pos = p + 1
-			return c.arena[begin:len(c.arena):len(c.arena)]
-		case b < 0x20:
+			c.pos, c.arena = p+1, out
+			return out[begin:len(out):len(out)]
+		case b != '\\':
 			c.syntax(p, "no control character inside a string")
 			return nil
-		}
-		if p = c.unescape(p); c.bad {
-			return nil
+		case p+1 < len(data) && data[p+1] == '"': // nearly all there are, in a document inside a string
+			out = append(out, '"')
+			p += 2
+		default:
+			c.arena = out
+			if p = c.unescape(p); c.bad {
+				return nil
+			}
+			out = c.arena
 		}
 		from = p
-		p = plain(c.data, p)
-		c.arena = append(c.arena, c.data[from:p]...)
+		p = plain(data, p)
+		out = append(out, data[from:p]...)
 	}
+	c.syntax(p, "the closing quote of a string")
+	return nil
 }
 
 // unescape appends the character of the escape at p and returns where it ends.
