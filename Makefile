@@ -4,6 +4,8 @@ GO    ?= go
 DATA  := $(abspath $(wildcard ../shared/data))
 MAZAD_DATA ?= $(DATA)
 export MAZAD_DATA
+# No C compiler needed, and one build cache for tests and binary.
+export CGO_ENABLED := 0
 
 # Packages with few dependencies, cheap to build a second time for the race detector.
 RACE := ./targeting/... ./audience/... ./auction/... ./prediction/... ./pacing/... ./internal/...
@@ -19,9 +21,9 @@ demo: engines build ## build, start everything on this machine, seed a small wor
 test: engines ## every test, at most 20 minutes from cold on 2 cores
 	$(GO) vet ./...
 	set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testlog
-	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null; then \
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
 	  set -o pipefail; echo "again with the race detector: the quiet rooms"; \
-	  $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \
+	  CGO_ENABLED=1 $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \
 	else echo "SKIPPED: the race detector needs a C compiler, and there is none" >&2; [ -z "$(CI)" ]; fi
 
 check: need ## what to run before a commit: vet, the house rules, the short tests
@@ -30,7 +32,7 @@ check: need ## what to run before a commit: vet, the house rules, the short test
 	set -o pipefail; $(GO) test -short -json ./... | $(GO) run ./internal/testlog
 
 build: need ## bin/mazad
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/mazad ./cmd/mazad
+	$(GO) build -o bin/mazad ./cmd/mazad
 
 bench: build ## every suite in its quick form
 	@set -e; for suite in match decide http; do bin/mazad bench $$suite --quick; done
