@@ -100,8 +100,8 @@ func (ix *personalIndex) build(rules []Rule) {
 func (ix *personalIndex) match(q *Personal, s *Scratch) []Ord {
 	s.beginPersonal(ix, q)
 	ix.visit(0, s)
-	for _, id := range s.places {
-		if b := ix.byPlace[id]; b != 0 {
+	for i := len(s.places) - 1; i >= 0; i-- { // the country, with most rules, last: see merge
+		if b := ix.byPlace[s.places[i]]; b != 0 {
 			ix.visit(b, s)
 		}
 	}

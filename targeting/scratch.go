@@ -118,7 +118,8 @@ func (s *Scratch) view(attrs *dictionary, q *Contextual) {
 // closePart ends the part of found that one bucket wrote.
 func (s *Scratch) closePart() { s.ends = append(s.ends, len(s.found)) }
 
-// merge unites the parts into one ascending list without repeats.
+// merge unites the parts into one ascending list without repeats. Small parts
+// come first, so that what is merged again is short.
 func (s *Scratch) merge() []Ord {
 	out := s.found[:s.ends[0]]
 	for i := 1; i < len(s.ends); i++ {

@@ -30,8 +30,8 @@ func newWorld(seed uint64, stream uint64) *world {
 	return &world{
 		rng:      rand.New(rand.NewPCG(seed, stream)),
 		country:  newZipf(countries, 1.1),
-		interest: newZipf(interests, 1),
-		segment:  newZipf(segments, 0.8),
+		interest: newZipf(interests, 0.8),
+		segment:  newZipf(segments, 0.6),
 		city:     newZipf(citiesPerNation, 1),
 	}
 }
@@ -70,7 +70,7 @@ func (w *world) cityOf(country int) targeting.City {
 // tongue is the language of most people of a country, or now and then another.
 func (w *world) tongue(country int) targeting.Language {
 	k := country % languages
-	if w.chance(0.2) {
+	if w.chance(0.4) {
 		k = w.rng.IntN(languages)
 	}
 	return targeting.Language('a'+k/26)<<8 | targeting.Language('a'+k%26)
@@ -199,12 +199,16 @@ func (w *world) query(q *targeting.Personal) {
 	q.City = w.cityOf(home)
 	q.Language = w.tongue(home)
 	q.Placement = targeting.Placement(w.between(1, 5))
-	q.OS = targeting.Android
-	if w.chance(0.35) {
+	switch x := w.rng.Float64(); {
+	case x < 0.5:
+		q.OS = targeting.Android
+	case x < 0.8:
 		q.OS = targeting.IOS
+	default:
+		q.OS = targeting.Other
 	}
 	q.OSVersion = w.version(q.OS)
-	q.Age = targeting.Band(w.between(1, 6))
+	q.Age = targeting.Band(w.between(0, 6))
 	q.Gender = targeting.Gender(w.between(1, 2))
 	for range w.between(3, 15) {
 		q.Interests = append(q.Interests, targeting.Interest(1+w.interest.draw(w.rng)))
