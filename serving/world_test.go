@@ -3,7 +3,6 @@ package serving
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,80 +13,11 @@ import (
 	"mazad/events"
 	"mazad/internal/clock"
 	"mazad/internal/money"
-	"mazad/ledger"
 	"mazad/prediction"
+	"mazad/serving/servingtest"
 	"mazad/targeting"
 	"mazad/targeting/targetingtest"
 )
-
-// fakeLeases is a store of leases in memory that applies the rule of the real
-// one: leases + spend <= limit. It is also the oracle of I1.
-type fakeLeases struct {
-	mu      sync.Mutex
-	funded  money.Sum // of every wallet
-	granted map[ledger.Limit]money.Sum
-	ceiling map[ledger.Limit]money.Sum
-	earlier []ledger.Lease // of earlier lives
-	away    error
-}
-
-func newFakeLeases(funded money.Micros) *fakeLeases {
-	return &fakeLeases{funded: funded.Sum(), granted: map[ledger.Limit]money.Sum{}, ceiling: map[ledger.Limit]money.Sum{}}
-}
-
-func (f *fakeLeases) GrantLeases(_ context.Context, _ uint16, _ uint32, _ time.Time, asks []ledger.LeaseAsk) ([]ledger.Grant, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.away != nil {
-		return nil, f.away
-	}
-	out := make([]ledger.Grant, len(asks))
-	for i, a := range asks {
-		ceiling := a.Ceiling
-		if a.Limit.Kind == ledger.WalletLimit {
-			ceiling = f.funded
-		}
-		f.ceiling[a.Limit] = ceiling
-		left := ceiling.Sub(f.granted[a.Limit])
-		add := a.Want
-		if add.Cmp(left) > 0 {
-			add = left
-		}
-		if add.Sign() < 0 {
-			add = money.Sum{}
-		}
-		f.granted[a.Limit] = f.granted[a.Limit].Add(add)
-		left = left.Sub(add)
-		if left.Sign() < 0 {
-			left = money.Sum{}
-		}
-		out[i] = ledger.Grant{Added: add, Left: left, Ceiling: ceiling}
-	}
-	return out, nil
-}
-
-func (f *fakeLeases) ReturnLeases(_ context.Context, _ uint16, _ uint32, back []ledger.LeaseReturn) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, b := range back {
-		f.granted[b.Limit] = f.granted[b.Limit].Sub(b.Amount)
-		if f.granted[b.Limit].Sign() < 0 {
-			return fmt.Errorf("returned more of %v than was granted", b.Limit)
-		}
-	}
-	return nil
-}
-
-func (f *fakeLeases) RenewLeases(context.Context, uint16, uint32, time.Time) error     { return nil }
-func (f *fakeLeases) CloseGeneration(context.Context, uint16, uint32, time.Time) error { return nil }
-func (f *fakeLeases) Leases(context.Context) ([]ledger.Lease, error)                   { return f.earlier, nil }
-func (f *fakeLeases) Spend(_ context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error) {
-	out := make([]ledger.LimitSpend, len(q.Limits))
-	for i, l := range q.Limits {
-		out[i].Limit = l
-	}
-	return out, nil
-}
 
 // fakeUsers knows the users it was given.
 type fakeUsers map[string]audience.Profile
@@ -107,7 +37,7 @@ func (u fakeUsers) Lookup(userID []byte, p *audience.Profile) bool {
 // stage is a whole corridor over fakes.
 type stage struct {
 	clock     *clock.Fake
-	leases    *fakeLeases
+	leases    *servingtest.Leases
 	users     fakeUsers
 	treasurer *Treasurer
 	engine    *Engine
@@ -123,7 +53,7 @@ var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 func newStage(t testing.TB, o campaigntest.Options, funded money.Micros) *stage {
 	t.Helper()
 	o.Start = noon
-	s := &stage{clock: clock.NewFake(noon), leases: newFakeLeases(funded), users: fakeUsers{}, tree: campaigntest.Tree(o)}
+	s := &stage{clock: clock.NewFake(noon), leases: servingtest.NewLeases(funded), users: fakeUsers{}, tree: campaigntest.Tree(o)}
 	s.market = Market{Currency: "USD", Rule: auction.SecondPrice, Floor: 10_000, MaxPerAdvertiser: 1, SlotWeights: []money.PPB{money.One, money.One / 2}}
 	frequency := audience.NewFrequency(1<<16, 1)
 	var err error
