@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"sync/atomic"
@@ -136,12 +137,23 @@ func (r *Reports) Report(ctx context.Context, q Query) (*Result, error) {
 	res, err := r.read(ctx, &q, sql, totals)
 	if err != nil {
 		r.failed.Add(1)
-		return nil, fmt.Errorf("read the report: %w", err)
+		return nil, fmt.Errorf("read the report: %w", beforeSchema(err))
 	}
 	res.DataThrough, res.Zone = through, q.Zone.String()
 	res.IsFinal = !through.Before(q.To.Next().Start(q.Zone).Add(finalAfter))
 	r.cache.SetWithTTL(key, res, int64(len(res.Rows)+1), cacheLife)
 	return res, nil
+}
+
+// beforeSchema takes a missing table for "not yet": ClickHouse answers before the
+// sink has made the tables of a first start.
+func beforeSchema(err error) error {
+	const unknownTable, unknownDatabase = 60, 81
+	var ex *clickhouse.Exception
+	if errors.As(err, &ex) && (ex.Code == unknownTable || ex.Code == unknownDatabase) {
+		return fmt.Errorf("%w: its tables are being made", ErrAway)
+	}
+	return err
 }
 
 func (r *Reports) read(ctx context.Context, q *Query, sql, totals string) (*Result, error) {
