@@ -15,7 +15,7 @@ import (
 // Trees is the part of the campaign store that the Publisher reads.
 type Trees interface {
 	LoadAll(ctx context.Context) (campaign.Tree, error)
-	Changed(ctx context.Context, since campaign.Revision) ([]campaign.Touched, campaign.Revision, error)
+	LoadSince(ctx context.Context, since campaign.Revision) (campaign.Tree, error)
 }
 
 // PublisherConfig is what a Publisher works with.
@@ -53,19 +53,10 @@ func NewPublisher(cfg PublisherConfig, model *prediction.Model) (*Publisher, err
 func (p *Publisher) Refresh(ctx context.Context) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tree.Revision > 0 || p.published.Load() > 0 {
-		touched, _, err := p.cfg.Trees.Changed(ctx, p.tree.Revision)
-		if err != nil {
-			return false, fmt.Errorf("look for edits since revision %d: %w", p.tree.Revision, err)
-		}
-		if len(touched) == 0 {
-			return false, nil
-		}
-	}
 	started := p.cfg.Clock.Now()
-	tree, err := p.cfg.Trees.LoadAll(ctx)
-	if err != nil {
-		return false, fmt.Errorf("load the tree: %w", err)
+	tree, changed, err := p.load(ctx)
+	if err != nil || !changed {
+		return false, err
 	}
 	if err := p.cfg.Treasurer.Apply(ctx, &tree, started); err != nil {
 		return false, fmt.Errorf("apply revision %d to the limits: %w", tree.Revision, err)
@@ -82,6 +73,26 @@ func (p *Publisher) Refresh(ctx context.Context) (bool, error) {
 	p.published.Add(1)
 	p.lastMS.Store(p.cfg.Clock.Now().Sub(started).Milliseconds())
 	return true, tickErr
+}
+
+// load returns the tree with every edit. The first call reads all of it, later
+// ones only what changed since.
+func (p *Publisher) load(ctx context.Context) (tree campaign.Tree, changed bool, err error) {
+	if p.published.Load() == 0 {
+		if tree, err = p.cfg.Trees.LoadAll(ctx); err != nil {
+			return tree, false, fmt.Errorf("load the tree: %w", err)
+		}
+		return tree, true, nil
+	}
+	delta, err := p.cfg.Trees.LoadSince(ctx, p.tree.Revision)
+	if err != nil {
+		return tree, false, fmt.Errorf("load the edits since revision %d: %w", p.tree.Revision, err)
+	}
+	if len(delta.Advertisers)+len(delta.Campaigns)+len(delta.AdGroups)+len(delta.Ads) == 0 {
+		p.tree.Revision = max(p.tree.Revision, delta.Revision) // a new token, say: nothing that is shown
+		return tree, false, nil
+	}
+	return p.tree.With(delta), true, nil
 }
 
 // SetModel makes the next snapshot predict with m and publishes it at once.
