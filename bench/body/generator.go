@@ -51,6 +51,21 @@ var markets = []market{
 	{"JP", "JPN", "ja", "13", "Tokyo", "Asia/Tokyo", 1850147, 540, 3},
 }
 
+// Market is what a world needs to know to sell to the users of a country.
+type Market struct {
+	Country, Language string // ISO 3166-1 and 639-1
+	City              uint32 // GeoNames
+}
+
+// Markets are the countries of the users, those with most users first.
+func Markets() []Market {
+	out := make([]Market, len(markets))
+	for i, m := range markets {
+		out[i] = Market{m.alpha2, m.language, m.cityID}
+	}
+	return out
+}
+
 // handset is a device with the user agent it would send.
 type handset struct {
 	make, model, os, osv, ua string
