@@ -25,12 +25,17 @@ function zoned(locale, zone, options) {
   }
 }
 
+// amount keeps a Latin currency sign such as US$ whole in a line that runs from
+// right to left.
+const amount = (format, text) => format.formatToParts(text ?? '0')
+  .map((p) => (p.type === 'currency' && /[A-Za-z]/.test(p.value) ? `\u2066${p.value}\u2069` : p.value)).join('');
+
 // Format speaks one language about one advertiser's currency and time zone.
 export class Format {
   constructor(locale, currency, zone) {
     this.currency = currency;
     this.zone = zone;
-    const money = (options) => new Intl.NumberFormat(locale, { style: 'currency', currency, ...options });
+    const money = (options) => new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', ...options });
     this.plainMoney = money({});
     this.fineMoney = money({ minimumFractionDigits: 2, maximumFractionDigits: 4 });
     this.plain = new Intl.NumberFormat(locale);
@@ -45,9 +50,9 @@ export class Format {
     this.regions = new Intl.DisplayNames(locale, { type: 'region', fallback: 'code' });
   }
 
-  money(text) { return this.plainMoney.format(text ?? '0'); }
+  money(text) { return amount(this.plainMoney, text); }
   // moneyFine shows small amounts too, such as the price of a minute.
-  moneyFine(text) { return (/^-?0\.\d*[1-9]/.test(text ?? '') ? this.fineMoney : this.plainMoney).format(text ?? '0'); }
+  moneyFine(text) { return amount(/^-?0\.\d*[1-9]/.test(text ?? '') ? this.fineMoney : this.plainMoney, text); }
   count(text) { return this.plain.format(text ?? '0'); }
   // tick is a number on an axis.
   tick(number) { return this.short.format(number); }
