@@ -84,7 +84,7 @@ func TestDecidePrintsItsFigures(t *testing.T) {
 	if want := []string{"p50_us@1k", "p99_us@1k", "allocs"}; !slices.Equal(names, want) {
 		t.Errorf("names %v, want %v", names, want)
 	}
-	if values["p99_us@1k"] < values["p50_us@1k"] || values["p50_us@1k"] <= 0 {
+	if values["p99_us@1k"] < values["p50_us@1k"] || values["p50_us@1k"] <= 0 || values["allocs"] != 0 {
 		t.Errorf("values %v", values)
 	}
 	if !strings.Contains(remarks, "dropped records 0") {

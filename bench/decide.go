@@ -12,7 +12,8 @@ import (
 
 const (
 	decideSamples = 20_000
-	decideBlock   = 256 // requests between two settlements
+	decideBlock   = 256             // requests between two settlements
+	tickEvery     = 8 * decideBlock // a node at full load does more between two ticks
 	decideSlots   = 3
 	decideTarget  = 60 // us at the median, 10,000 ad groups
 )
@@ -76,7 +77,7 @@ func (a *asker) block(ctx context.Context, from, n int, took []time.Duration) er
 		}
 	}
 	a.world.Settle()
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || from%tickEvery != 0 {
 		return err
 	}
 	return a.world.Tick(ctx)

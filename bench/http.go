@@ -76,7 +76,7 @@ type duel struct {
 func (o *Options) duel(ctx context.Context, n int, e entrance, p *line.Printer) (err error) {
 	d := duel{o: o, rounds: 5, round: 3 * time.Second}
 	if o.Quick {
-		d.rounds, d.round = 3, 800*time.Millisecond
+		d.rounds, d.round = 3, 600*time.Millisecond
 	}
 	if o.Round > 0 {
 		d.rounds, d.round = 1, o.Round
@@ -146,7 +146,7 @@ func (d *duel) probe(n int, e entrance, p *line.Printer) (answer int, err error)
 
 func (d *duel) measure(ctx context.Context, n int, e entrance, p *line.Printer) error {
 	for _, process := range []*target.Process{d.mazad, d.bare} { // connections, pools, caches
-		if _, err := d.load(ctx, process, 0, min(d.round, 500*time.Millisecond)); err != nil {
+		if _, err := d.load(ctx, process, 0, min(d.round, 300*time.Millisecond)); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (d *duel) measure(ctx context.Context, n int, e entrance, p *line.Printer) 
 
 // idle is the share of a core that the server uses when nobody asks.
 func (d *duel) idle(ctx context.Context) (float64, error) {
-	const pause = 500 * time.Millisecond
+	const pause = 400 * time.Millisecond
 	before, err := d.mazad.Usage()
 	if err != nil {
 		return 0, err

@@ -23,7 +23,7 @@ type Options struct {
 	Sizes   []int         // ad groups; empty: the suite's own
 	Round   time.Duration // how long one round of http lasts; 0: by Quick
 	Samples int           // requests timed per size; 0: the suite's own
-	Users   int           // with a profile; 0: 50,000
+	Users   int           // with a profile; 0: 200,000, with Quick 20,000
 	Server  []string      // the command that ends in target.Serve; http only
 	Profile string        // directory for CPU profiles; empty: none
 }
@@ -51,7 +51,9 @@ func Run(ctx context.Context, name string, o Options, p *line.Printer) error {
 		return err
 	}
 	if o.Users == 0 {
-		o.Users = 50_000
+		if o.Users = 200_000; o.Quick {
+			o.Users = 20_000
+		}
 	}
 	if o.Profile != "" {
 		if err := os.MkdirAll(o.Profile, 0o755); err != nil {

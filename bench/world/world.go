@@ -44,6 +44,8 @@ type World struct {
 	Directory *audience.Directory
 	Market    serving.Market
 	Queries   []targeting.Personal // one per user
+	ids       [][]byte             // by user; requests lend them out
+	session   []byte
 }
 
 // Open builds a World.
@@ -54,7 +56,7 @@ func Open(ctx context.Context, cfg Config) (*World, error) {
 	if cfg.Users < 1 || cfg.Users > MaxUsers {
 		return nil, fmt.Errorf("users: %d is not from 1 to %d", cfg.Users, MaxUsers)
 	}
-	w := &World{Directory: audience.NewDirectory(cfg.Seed)}
+	w := &World{Directory: audience.NewDirectory(cfg.Seed), session: []byte("session")}
 	w.Market = serving.Market{
 		Currency: "USD", Rule: auction.SecondPrice, Floor: 10_000, MaxPerAdvertiser: 1,
 		SlotWeights: []money.PPB{money.One, money.One / 2, money.One / 3},
@@ -130,7 +132,8 @@ func (w *World) people(cfg Config) error {
 			Language: audience.Language(q.Language), Consent: audience.ConsentGranted,
 			Interests: ascending(q.Interests), Segments: ascending(q.Segments),
 		}
-		if err := w.Directory.Put(UserID(nil, i), &p); err != nil {
+		w.ids = append(w.ids, userID(i))
+		if err := w.Directory.Put(w.ids[i], &p); err != nil {
 			return fmt.Errorf("user %d: %w", i, err)
 		}
 	}
@@ -149,15 +152,15 @@ func ascending[T ~uint32](list []T) []uint32 {
 	return slices.Compact(out)
 }
 
-// UserID appends the id of the i-th user to dst, as bench/body writes it.
-func UserID(dst []byte, i int) []byte { return strconv.AppendInt(append(dst, 'u'), int64(i), 10) }
+// userID is the id of the i-th user, as bench/body writes it.
+func userID(i int) []byte { return strconv.AppendInt([]byte{'u'}, int64(i), 10) }
 
-// Request writes the feed request of the i-th user.
+// Request writes the feed request of the i-th user. It lends bytes of w, which
+// nobody changes.
 func (w *World) Request(i, slots int, req *serving.Request) {
 	q := &w.Queries[i%len(w.Queries)]
 	req.Reset()
-	req.UserID = UserID(req.UserID[:0], i%len(w.Queries))
-	req.Session = append(req.Session[:0], "session"...)
+	req.UserID, req.Session = w.ids[i%len(w.ids)], w.session
 	req.Country, req.Region, req.City, req.Language = q.Country, q.Region, q.City, q.Language
 	req.OS, req.OSVersion, req.Placement, req.Gender = q.OS, q.OSVersion, q.Placement, q.Gender
 	req.Signals.Country = [2]byte{byte(q.Country >> 8), byte(q.Country)}
