@@ -111,8 +111,13 @@ func withNode(ctx context.Context, cfg Config, log *slog.Logger, work func(conte
 		return err
 	}
 	run, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(run) }()
+	go func() {
+		err := n.Run(run)
+		cancel() // a door that breaks ends the work too
+		ended <- err
+	}()
 	var worked error
 	select {
 	case <-n.ready:
@@ -120,8 +125,8 @@ func withNode(ctx context.Context, cfg Config, log *slog.Logger, work func(conte
 	case err := <-ended:
 		return errors.Join(err, n.Close())
 	}
-	if ctx.Err() != nil && errors.Is(worked, ctx.Err()) {
-		worked = nil // Ctrl-C is how a demo ends
+	if run.Err() != nil && errors.Is(worked, run.Err()) {
+		worked = nil // Ctrl-C is how a demo ends; what broke is what Run returns
 	}
 	cancel()
 	return errors.Join(worked, <-ended, n.Close())

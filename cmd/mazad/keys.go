@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mazad/api/ads"
@@ -43,8 +44,8 @@ type keyRing struct {
 	store campaign.Tokens
 	clock clock.Clock
 
-	mu    sync.RWMutex // guards known
-	known map[campaign.TokenHash]keyEntry
+	known sync.Map     // campaign.TokenHash to keyEntry; read without a lock
+	held  atomic.Int64 // about how many
 }
 
 type keyEntry struct {
@@ -61,16 +62,15 @@ const (
 )
 
 func newKeyRing(ctx context.Context, store campaign.Tokens, c clock.Clock) *keyRing {
-	return &keyRing{ctx: context.WithoutCancel(ctx), store: store, clock: c, known: map[campaign.TokenHash]keyEntry{}}
+	return &keyRing{ctx: context.WithoutCancel(ctx), store: store, clock: c}
 }
 
 // Check implements ads.KeyChecker.
 func (k *keyRing) Check(key []byte, kind ads.KeyKind) (ads.Principal, bool) {
 	hash := campaign.TokenHash(sha256.Sum256(key))
 	now := k.clock.Now()
-	k.mu.RLock()
-	e, ok := k.known[hash]
-	k.mu.RUnlock()
+	v, _ := k.known.Load(hash)
+	e, ok := v.(keyEntry)
 	if !ok || now.After(e.until) {
 		e = k.ask(hash, now)
 	}
@@ -93,11 +93,12 @@ func (k *keyRing) ask(hash campaign.TokenHash, now time.Time) keyEntry {
 	if err != nil && !errors.As(err, &known) {
 		return e // the store is away: do not remember a no
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.known) >= keyRoom {
-		clear(k.known)
+	if k.held.Load() >= keyRoom {
+		k.held.Store(0)
+		k.known.Clear()
 	}
-	k.known[hash] = e
+	if _, had := k.known.Swap(hash, e); !had {
+		k.held.Add(1)
+	}
 	return e
 }

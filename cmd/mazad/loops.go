@@ -207,6 +207,8 @@ func (n *Node) Close() error {
 		_, err := n.bookkeeper.Pass(ctx)
 		note("the books", err)
 		note("the leases", n.treasurer.Close(ctx, n.clock.Now()))
+		_, err = n.ledger.PruneLeases(ctx) // the next start reads only what is still out
+		note("the leases that are settled", err)
 	}
 	if n.diary != nil {
 		note("the diary", n.diary.Close(ctx))
