@@ -137,6 +137,21 @@ func (b *Book) Hold(c *Chain, day int32, amount money.Nanos) (ok bool, refused i
 	return true, -1
 }
 
+// Fits tells whether a Hold of amount would be granted now. It takes nothing, so
+// the answer may be old when it arrives.
+func (b *Book) Fits(c *Chain, day int32, amount money.Nanos) bool {
+	slot := daySlot(day)
+	for _, id := range c {
+		if id == 0 {
+			continue
+		}
+		if cl := b.find(id, day, slot); cl == nil || cl.avail.Load() < int64(amount) {
+			return false
+		}
+	}
+	return true
+}
+
 func (c *cell) take(amount int64) bool {
 	for {
 		have := c.avail.Load()

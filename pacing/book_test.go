@@ -238,3 +238,33 @@ func TestRefundUndoesACommit(t *testing.T) {
 		t.Errorf("a refund to a limit that does not exist: %+v", s)
 	}
 }
+
+func TestFitsSaysWhatHoldWouldSay(t *testing.T) {
+	b, err := pacing.NewBook(pacing.BookConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day, err := b.AddDaily()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, err := b.AddTotal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := pacing.Chain{pacing.AdGroupDay: day, pacing.Wallet: total}
+	b.Grant(total, 0, 10)
+	if b.Fits(&c, 20260310, 1) {
+		t.Error("fits in a day that is not armed")
+	}
+	b.Arm(day, 20260310)
+	b.Grant(day, 20260310, 5)
+	for amount := money.Nanos(0); amount < 8; amount++ {
+		fits := b.Fits(&c, 20260310, amount)
+		if ok, _ := b.Hold(&c, 20260310, amount); ok != fits {
+			t.Errorf("%d: fits %v, hold %v", amount, fits, ok)
+		} else if ok {
+			b.Release(&c, 20260310, amount)
+		}
+	}
+}
