@@ -53,7 +53,7 @@ type Bookkeeper struct {
 	record  events.Record
 	through atomic.Int64 // ms: everything that was acknowledged before is posted
 	rows    atomic.Int64
-	lastMS  int64 // of the newest record folded
+	lastMS  int64 // when the newest batch folded was written
 }
 
 type spendKey struct {
@@ -113,9 +113,10 @@ func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (in
 	return int(last - first + 1), err
 }
 
-// usedSlackMS keeps token sets a little longer than tokens live: records of one
-// token may be a batch apart.
-const usedSlackMS = 3_600_000
+// usedSlackMS keeps token sets a day longer than tokens live: records of one
+// token may be some batches apart, and the clock that closed them may have
+// jumped. A token that is forgotten too early would not be booked at all.
+const usedSlackMS = 24 * 3_600_000
 
 // Pass posts everything that is in the stream now, in steps, and returns how
 // many batches it read.
@@ -148,6 +149,7 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 
 // add folds one batch.
 func (b *Bookkeeper) add(batch *diary.Batch) error {
+	b.lastMS = batch.TimeMS // never a record's own time: an advertiser says when a sale was
 	for {
 		ok, err := batch.Next(&b.record, b.cfg.Keys)
 		if err != nil {
@@ -156,7 +158,6 @@ func (b *Bookkeeper) add(batch *diary.Batch) error {
 		if !ok {
 			return nil
 		}
-		b.lastMS = max(b.lastMS, b.record.TimeMS)
 		if b.used.Apply(&b.record) {
 			b.spend(&b.record)
 			b.learn(&b.record)
