@@ -16,6 +16,7 @@ type calendar struct {
 	halfHour []uint16       // by zone: half-hour of the local week, 0..335, from Monday
 	day      []int32        // by zone: yyyymmdd
 	freqDay  []audience.Day // by zone
+	from     time.Time      // a clock that was set back leaves it too
 	until    time.Time      // when a half-hour begins in some zone
 }
 
@@ -25,6 +26,7 @@ func newCalendar(zones []*time.Location, now time.Time) *calendar {
 		zones: zones, halfHour: make([]uint16, len(zones)), day: make([]int32, len(zones)),
 		freqDay: make([]audience.Day, len(zones)),
 		// Offsets are multiples of 15 minutes, so nothing changes inside a quarter.
+		from:  now.Truncate(15 * time.Minute),
 		until: now.Truncate(15 * time.Minute).Add(15 * time.Minute),
 	}
 	for i, z := range zones {
@@ -39,5 +41,5 @@ func newCalendar(zones []*time.Location, now time.Time) *calendar {
 
 // holds reports whether the calendar is still right at now for these zones.
 func (c *calendar) holds(zones []*time.Location, now time.Time) bool {
-	return c != nil && now.Before(c.until) && len(zones) == len(c.zones) && (len(zones) == 0 || &zones[0] == &c.zones[0])
+	return c != nil && now.Before(c.until) && !now.Before(c.from) && len(zones) == len(c.zones) && (len(zones) == 0 || &zones[0] == &c.zones[0])
 }
