@@ -33,7 +33,7 @@ func (t *Tracker) Convert(ctx context.Context, c *Conversion) Receipt {
 	if err == nil {
 		err = ticket.Wait(ctx)
 	} else {
-		t.forget(c) // certainly not recorded: the sender will repeat it
+		t.forget(rec.Advertiser, rec.Conversion.Name, rec.Conversion.EventID) // certainly not recorded: the sender will repeat it
 	}
 	if err != nil {
 		r.Status = BeaconOverload
@@ -75,13 +75,13 @@ func (t *Tracker) credit(w *beaconWork, c *Conversion, rec *events.Record, nowMS
 	return true
 }
 
-func (t *Tracker) forget(c *Conversion) {
-	if t.cfg.Attribution == nil || c.EventID == "" {
+func (t *Tracker) forget(adv id.Advertiser, name, eventID []byte) {
+	if t.cfg.Attribution == nil || len(eventID) == 0 {
 		return
 	}
 	t.convert.Lock()
 	defer t.convert.Unlock()
-	t.cfg.Attribution.Forget(c.Advertiser, []byte(c.Name), []byte(c.EventID))
+	t.cfg.Attribution.Forget(adv, name, eventID)
 }
 
 // noteClick tells the attribution of a click, so that a conversion a second

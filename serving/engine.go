@@ -205,27 +205,35 @@ func (e *Engine) fill(w *worker, matched []targeting.Ord, from, to int, tr *Trac
 	if w.req.Door == DoorOpenRTB { // the exchange sets the price; our bid is what we are ready to pay
 		cfg.Rule, cfg.Floor = auction.FirstPrice, slot.Floor
 	}
+	work := 0
 	for refused := 0; ; refused++ {
+		work += len(w.cands)
 		bad, reason := e.hold(w, auction.Run(&cfg, w.cands, &w.auction))
 		if bad < 0 {
 			w.tally()
 			tr.ran(w, &cfg)
-			e.place(w, from)
+			e.place(w, from, tr)
 			return
 		}
 		w.lost[reason]++
 		tr.refuse(w, bad, reason)
 		w.drop(bad)
-		if refused == maxRefusals {
-			tr.ran(w, &cfg)
+		if refused >= maxRefusals && work >= maxReruns {
+			w.lost[ReasonHoldRefused] += uint32(len(w.cands))
+			tr.gaveUp(w)
 			return
 		}
 	}
 }
 
-// maxRefusals bounds the work that exhausted budgets can cause in one request;
-// a refused ad group is marked and does not compete again until there is money.
-const maxRefusals = 32
+// maxRefusals and maxReruns bound the work that exhausted budgets can cause in
+// one request: so many refused holds are allowed in any case, and more while the
+// auctions among the rest have looked at fewer candidates. A refused ad group is
+// marked and does not compete again until there is money.
+const (
+	maxRefusals = 32
+	maxReruns   = 50_000
+)
 
 // hold sets money and a frequency reservation aside for every winner, in rank
 // order. It returns the candidate index of the first that was refused and why,
@@ -283,13 +291,14 @@ func (e *Engine) letGo(h *holding) {
 }
 
 // place turns held winners into the response.
-func (e *Engine) place(w *worker, from int) {
+func (e *Engine) place(w *worker, from int, tr *Trace) {
 	for i := range w.held {
 		h := &w.held[i]
 		r := &w.refs[h.winner.Index]
 		serial, ok := e.cfg.Treasurer.remember(h, w.snap.groups[r.ord].billing, w.now)
 		if !ok {
 			w.lost[ReasonOverload]++
+			tr.unplaced(r.ord, from+h.winner.Slot)
 			e.letGo(h)
 			continue
 		}
@@ -299,6 +308,5 @@ func (e *Engine) place(w *worker, from int) {
 		p.Token = e.mint(w, h, r, serial, p.Token[:0])
 		w.placed = append(w.placed, r.ord)
 	}
-	w.won += len(w.held)
 	w.held = w.held[:0]
 }

@@ -35,8 +35,9 @@ func (t *Treasurer) openLegacy(ctx context.Context) error {
 			continue
 		}
 		id, err := t.book.AddTotal()
-		if err != nil {
-			return err
+		if err != nil { // its tokens are delivered free; refusing to start would cost more
+			t.stats.LegacyLost.Add(1)
+			continue
 		}
 		t.book.Grant(id, 0, left)
 		t.legacy.limits[legacyKey{l.Generation, l.Limit}] = id
@@ -51,7 +52,7 @@ func (t *Treasurer) openLegacy(ctx context.Context) error {
 // it lasts; after that the event is free.
 func (t *Treasurer) commitLegacy(tok *events.Token, price money.Nanos) (money.Nanos, events.Reason) {
 	g := t.state(tok.AdGroup)
-	if g == nil || g.chain.Load() == nil || !t.cfg.Clock.Now().Before(t.legacy.expires[tok.ID.Generation]) {
+	if g == nil || g.chain.Load() == nil || !t.cfg.Clock.Now().Add(settleTime).Before(t.legacy.expires[tok.ID.Generation]) {
 		t.stats.FreeOld.Add(1)
 		return 0, events.ReasonPreviousLife
 	}

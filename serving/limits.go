@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -29,6 +30,7 @@ type limit struct {
 	zone    *time.Location
 	least   money.Nanos // a slice covers a few of the dearest events under it
 	days    map[int32]*limitDay
+	based   bool // the spend of earlier lives was read
 	paced   bool // some ad group under it wants its budget to last
 	pacer   pacing.Controller
 	period  period
@@ -39,6 +41,8 @@ type limit struct {
 type limitDay struct {
 	left      money.Sum // what the store may still grant, by its last answer
 	known     bool      // left is an answer of the store
+	leased    money.Sum // granted to this life, by the store's last answer
+	owed      money.Sum // held or billed of a lease that is void; the next grant pays it
 	base      money.Sum // spent before this life
 	billed    money.Sum // at the last tick, for the rate
 	perSecond money.Nanos
@@ -48,6 +52,7 @@ type limitDay struct {
 // period is what a controller spreads a budget over.
 type period struct {
 	start, end time.Time
+	hours      string        // dayparting of the ad group that gives the shape
 	curve      *pacing.Curve // nil: even
 }
 
@@ -69,19 +74,34 @@ func (t *Treasurer) Apply(ctx context.Context, tree *campaign.Tree, now time.Tim
 	for i := range tree.AdGroups {
 		g := &tree.AdGroups[i]
 		adv, camp := advertisers[g.Advertiser], campaigns[g.Campaign]
-		if adv == nil || camp == nil {
-			return fmt.Errorf("ad group %s: its advertiser or campaign is not in the tree", g.ID)
+		err := errOrphan
+		if adv != nil && camp != nil {
+			err = a.group(adv, camp, g)
 		}
-		if err := a.group(adv, camp, g); err != nil {
-			return fmt.Errorf("ad group %s: %w", g.ID, err)
+		if err != nil { // it cannot spend; the others can
+			a.bad = errors.Join(a.bad, fmt.Errorf("ad group %s is left out: %w", g.ID, err))
+			if state := a.groups[g.ID]; state != nil {
+				state.chain.Store(nil)
+			}
 		}
 	}
 	if err := a.finish(); err != nil {
 		return err
 	}
 	t.groups.Store(&a.groups)
+	t.leftOut = a.bad
 	return nil
 }
+
+// LeftOut says which ad groups of the last tree have no limits, and why; nil
+// when all have.
+func (t *Treasurer) LeftOut() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.leftOut
+}
+
+var errOrphan = errors.New("its advertiser or campaign is not in the tree")
 
 type applier struct {
 	t      *Treasurer
@@ -89,8 +109,7 @@ type applier struct {
 	now    time.Time
 	groups map[id.AdGroup]*groupState
 	seen   map[*limit]bool
-	fresh  []*limit
-	shrunk []*limit
+	bad    error
 }
 
 // group makes the chain of one ad group.
@@ -148,8 +167,13 @@ func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *ca
 		a.groups[g.ID] = state
 	}
 	state.smooth.Store(smooth)
+	state.zone = zone
 	if old := state.chain.Load(); old == nil || *old != chain {
 		state.chain.Store(&chain)
+	}
+	if state.version != g.Version { // its bid may be another now
+		state.version = g.Version
+		state.need.Store(1)
 	}
 	return nil
 }
@@ -170,58 +194,46 @@ func (a *applier) limit(key limitKey, ceiling money.Sum, zone *time.Location) (*
 		}
 		a.t.limits[key] = l
 		a.t.order = append(a.t.order, l)
-		a.fresh = append(a.fresh, l)
 	}
 	if !a.seen[l] {
 		a.seen[l] = true
 		l.least, l.paced = 0, false
 		if key.kind != ledger.WalletLimit && ceiling.Cmp(l.ceiling) != 0 {
-			if ceiling.Cmp(l.ceiling) < 0 {
-				a.shrunk = append(a.shrunk, l)
-			}
+			smaller := ceiling.Cmp(l.ceiling) < 0
 			l.ceiling = ceiling
-			for _, d := range l.days {
+			for day, d := range l.days {
 				d.known, d.askAfter = false, time.Time{}
+				if smaller { // what may be leased now is asked anew by the next Tick
+					a.t.takeBack(l, day)
+				}
 			}
 		}
 	}
 	return l, nil
 }
 
-// finish reads what was spent before this life of new limits and gives back the
-// leases of limits that became smaller, so that the next Tick asks anew.
+// finish reads what was spent before this life of the limits that are new.
 func (a *applier) finish() error {
-	t := a.t
-	if len(a.fresh) > 0 {
-		query := ledger.SpendQuery{Limits: make([]ledger.Limit, 0, len(a.fresh))}
-		for _, l := range a.fresh {
-			query.Limits = append(query.Limits, ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: l.day(a.now)})
-		}
-		for len(query.Limits) > 0 {
-			n := min(len(query.Limits), spendPage)
-			spent, err := t.cfg.Leases.Spend(a.ctx, ledger.SpendQuery{Limits: query.Limits[:n]})
-			if err != nil {
-				return fmt.Errorf("read what was spent: %w", err)
-			}
-			for i, s := range spent {
-				a.fresh[i].at(s.Day).base = s.Spent
-			}
-			query.Limits, a.fresh = query.Limits[n:], a.fresh[n:]
+	var fresh []*limit
+	for _, l := range a.t.order {
+		if !l.based {
+			fresh = append(fresh, l)
 		}
 	}
-	var back []ledger.LeaseReturn
-	for _, l := range a.shrunk {
-		for day := range l.days {
-			if took := t.book.TakeBack(l.id, day, money.MaxNanos); took > 0 {
-				back = append(back, ledger.LeaseReturn{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Amount: money.SumOf(took)})
-			}
+	for len(fresh) > 0 {
+		n := min(len(fresh), spendPage)
+		query := ledger.SpendQuery{Limits: make([]ledger.Limit, n)}
+		for i, l := range fresh[:n] {
+			query.Limits[i] = ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: l.day(a.now)}
 		}
-	}
-	if len(back) == 0 {
-		return nil
-	}
-	if err := t.cfg.Leases.ReturnLeases(a.ctx, t.cfg.Node, t.cfg.Generation, back); err != nil {
-		return fmt.Errorf("return the leases of smaller budgets: %w", err)
+		spent, err := a.t.cfg.Leases.Spend(a.ctx, query)
+		if err != nil {
+			return fmt.Errorf("read what was spent: %w", err)
+		}
+		for i, s := range spent {
+			fresh[i].at(s.Day).base, fresh[i].based = s.Spent, true
+		}
+		fresh = fresh[n:]
 	}
 	return nil
 }
@@ -258,13 +270,19 @@ func (l *limit) setPeriod(now time.Time, g *campaign.AdGroup, kind ledger.LimitK
 	} else if p.end.IsZero() || !p.end.After(p.start) {
 		p.end = p.start.Add(30 * 24 * time.Hour)
 	}
-	if p.start.Equal(l.period.start) && p.end.Equal(l.period.end) && l.period.curve != nil {
+	if p.hours = g.Dayparting; p.start.Equal(l.period.start) && p.end.Equal(l.period.end) && p.hours == l.period.hours {
 		return
 	}
-	if schedule, err := targeting.ParseDayparting(g.Dayparting); err == nil && !schedule.Always() {
-		p.curve = openHours(p, l.zone, schedule)
-	}
+	p.shape(l.zone)
 	l.period = p
+}
+
+// shape makes the curve of the period.
+func (p *period) shape(zone *time.Location) {
+	p.curve = nil
+	if schedule, err := targeting.ParseDayparting(p.hours); err == nil && !schedule.Always() {
+		p.curve = openHours(*p, zone, schedule)
+	}
 }
 
 // openHours makes a curve that is even over the open half-hours of a period.

@@ -62,7 +62,7 @@ func (s *stage) storm(t *testing.T, tr *Tracker, rng *rand.Rand) {
 			k := rng.IntN(len(out))
 			for _, sig := range []Signal{SignalImpression, SignalView, SignalClick} {
 				if rng.IntN(2) == 0 {
-					tr.judge(new(beaconWork), &Beacon{Signal: sig, Token: out[k]})
+					tr.judge(context.Background(), new(beaconWork), &Beacon{Signal: sig, Token: out[k]})
 				}
 			}
 			out[k] = out[len(out)-1]

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,8 @@ func NewPublisher(cfg PublisherConfig, model *prediction.Model) (*Publisher, err
 }
 
 // Refresh publishes what changed since the last call, if anything did, and
-// reports whether it did. Call it when the store says that something was edited,
+// reports whether it did: true with an error means that it did, but without the
+// ad groups that the error names or the leases that could not be fetched. Call it when the store says that something was edited,
 // and a few times a second besides, for edits made on other nodes.
 func (p *Publisher) Refresh(ctx context.Context) (bool, error) {
 	p.mu.Lock()
@@ -72,7 +74,7 @@ func (p *Publisher) Refresh(ctx context.Context) (bool, error) {
 	p.tree = tree
 	p.published.Add(1)
 	p.lastMS.Store(p.cfg.Clock.Now().Sub(started).Milliseconds())
-	return true, tickErr
+	return true, errors.Join(tickErr, p.cfg.Treasurer.LeftOut(), snap.leftOut)
 }
 
 // load returns the tree with every edit. The first call reads all of it, later

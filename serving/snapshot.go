@@ -44,6 +44,7 @@ type Snapshot struct {
 	index    *targeting.Index
 	zones    []*time.Location // by targeting.Rule.Zone
 	model    *prediction.Model
+	leftOut  error                 // ad groups that could not be compiled
 	inactive map[id.AdGroup]Reason // left out when the snapshot was built, and why
 }
 
@@ -97,6 +98,10 @@ type groupState struct {
 	index  uint32        // dense; stands in tokens
 	pace   atomic.Uint64 // money.PPB, set by the Treasurer
 	dry    atomic.Uint32 // Reason: no money left, set on a refused hold, cleared by the Treasurer
+	need   atomic.Int64  // nanos: the hold that was refused; meaningful while dry
 	chain  atomic.Pointer[pacing.Chain]
 	smooth atomic.Bool
+
+	version int64          // of the ad group; the Treasurer's
+	zone    *time.Location // of its budget days; the Treasurer's
 }

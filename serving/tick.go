@@ -2,6 +2,7 @@ package serving
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ type schedule struct {
 	renew  time.Time
 	delays time.Time
 	last   time.Time // of the previous tick, for rates
+	ticks  uint64
 }
 
 // Intervals of Tick. Leases are looked at on every call; a lease outlives many
@@ -24,7 +26,9 @@ const (
 	paceEvery   = time.Second
 	renewEvery  = time.Minute
 	delaysEvery = 10 * time.Second
-	retryEmpty  = time.Second // before asking again for a limit that has nothing left
+	retryWallet = time.Second      // before asking again for a wallet that has nothing left: it may have been topped up
+	retryEmpty  = 10 * time.Second // before asking again for another limit: edits ask at once
+	forgetTicks = 50               // ticks in which what a dry ad group needs is halved
 	armAhead    = 2 * time.Minute
 	firstSlice  = 100_000_000_000 // nanos asked of a wallet whose size is not known yet: 100 units
 	minPaceStep = money.PPB(1000) // a multiplier of 0 is for an empty budget only
@@ -37,7 +41,12 @@ const (
 func (t *Treasurer) Tick(ctx context.Context, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err := t.fetch(ctx, now)
+	t.clockBack(now)
+	err := t.giveBack(ctx)
+	if err == nil {
+		err = t.fetch(ctx, now)
+	}
+	t.readmit(now)
 	if !now.Before(t.due.pace) {
 		t.due.pace = now.Add(paceEvery)
 		t.pace(now)
@@ -56,6 +65,46 @@ func (t *Treasurer) Tick(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("leases: %w", err)
 	}
 	return nil
+}
+
+// clockBack forgets what was put off to a time that a clock set back would make
+// far away.
+func (t *Treasurer) clockBack(now time.Time) {
+	if !now.Before(t.due.last) {
+		return
+	}
+	t.due.pace, t.due.renew, t.due.delays = time.Time{}, time.Time{}, time.Time{}
+	for _, l := range t.order {
+		for _, d := range l.days {
+			d.askAfter = time.Time{}
+		}
+	}
+}
+
+// readmit lets the ad groups that ran dry compete again when the hold that was
+// refused would fit now. What it was is forgotten by and by, because prices come
+// down too: the rest of a budget buys a cheaper slot.
+func (t *Treasurer) readmit(now time.Time) {
+	t.due.ticks++
+	days := map[*time.Location]int32{}
+	for _, g := range *t.groups.Load() {
+		if g.dry.Load() == 0 {
+			continue
+		}
+		need := g.need.Load()
+		if (uint64(g.index)+t.due.ticks)%forgetTicks == 0 {
+			need /= 2
+			g.need.Store(need)
+		}
+		day, ok := days[g.zone]
+		if !ok {
+			day = pacing.DayKey(now, g.zone)
+			days[g.zone] = day
+		}
+		if chain := g.chain.Load(); chain != nil && t.book.Fits(chain, day, money.Nanos(max(need, 1))) {
+			g.dry.Store(0)
+		}
+	}
 }
 
 // asked is an ask with where its answer goes.
@@ -92,28 +141,57 @@ func (t *Treasurer) grant(ctx context.Context, now time.Time, asks []ledger.Leas
 		}
 		asks, to = asks[n:], to[n:]
 	}
-	for _, g := range *t.groups.Load() {
-		if g.dry.Load() != 0 {
-			g.dry.Store(0)
-		}
-	}
 	return nil
 }
 
 // take puts a grant into the Book.
 func (t *Treasurer) take(g *ledger.Grant, to asked, now time.Time) {
-	d := to.limit.at(to.day)
+	l, d := to.limit, to.limit.at(to.day)
 	d.left, d.known = g.Left, true
-	if to.limit.key.kind == ledger.WalletLimit {
-		to.limit.ceiling = g.Ceiling
+	retry := retryEmpty
+	if l.key.kind == ledger.WalletLimit {
+		l.ceiling, retry = g.Ceiling, retryWallet
 	}
 	if g.Left.Sign() <= 0 {
-		d.askAfter = now.Add(retryEmpty)
+		d.askAfter = now.Add(retry)
 	}
-	if added := g.Added.Clamp(); added > 0 {
-		t.book.Grant(to.limit.id, to.day, added)
+	if added := t.settle(g, l, to.day); added > 0 {
+		t.book.Grant(l.id, to.day, added)
 		t.stats.Granted.Add(1)
 	}
+}
+
+// settle compares the store's account of the lease with ours and returns how
+// much of the grant may be held. Money of an answer that never arrived is in the
+// account: it comes on top. A lease that the store let expire (a clock that
+// jumped, a store that was away) is void: what was not held of it goes out of
+// the Book, and the rest is paid for by what is granted anew.
+func (t *Treasurer) settle(g *ledger.Grant, l *limit, day int32) money.Nanos {
+	d := l.at(day)
+	gap := g.Lease.Granted.Sub(d.leased).Sub(g.Added)
+	added := g.Added
+	switch {
+	case gap.Sign() > 0:
+		if left := g.Lease.Outstanding().Sub(added); left.Cmp(gap) < 0 {
+			gap = left
+		}
+		added = added.Add(gap)
+	case gap.Sign() < 0:
+		t.stats.Voided.Add(1)
+		t.book.TakeBack(l.id, day, money.MaxNanos)
+		if totals, ok := t.book.Snapshot(l.id, day); ok {
+			d.owed = totals.Billed.AddNanos(totals.Held).Sub(g.Lease.Spent)
+		}
+	}
+	d.leased = g.Lease.Granted
+	if d.owed.Sign() > 0 {
+		pay := d.owed
+		if added.Cmp(pay) < 0 {
+			pay = added
+		}
+		d.owed, added = d.owed.Sub(pay), added.Sub(pay)
+	}
+	return max(added.Clamp(), 0)
 }
 
 // activeDays are the days of a limit that may be spent now: today, and tomorrow
@@ -144,11 +222,68 @@ var lifetime = []int32{0}
 func (t *Treasurer) retire(l *limit, today int32) {
 	for day := range l.days {
 		if day < today {
+			t.takeBack(l, day)
 			if _, ok := t.book.Retire(l.id, day); ok {
 				delete(l.days, day)
 			}
 		}
 	}
+}
+
+// takeBack takes what can be spent of a limit out of the Book, to be given back.
+func (t *Treasurer) takeBack(l *limit, day int32) {
+	took := t.book.TakeBack(l.id, day, money.MaxNanos)
+	if took <= 0 {
+		return
+	}
+	d := l.at(day)
+	d.leased = d.leased.AddNanos(-took)
+	t.back = append(t.back, ledger.LeaseReturn{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Amount: money.SumOf(took)})
+}
+
+// giveBack returns to the store what was taken out of the Book. What the store
+// cannot take now is kept for the next time; what it does not know any more,
+// because the lease has expired, is nobody's.
+func (t *Treasurer) giveBack(ctx context.Context) error {
+	for len(t.back) > 0 {
+		n := returnable(t.back)
+		err := t.cfg.Leases.ReturnLeases(ctx, t.cfg.Node, t.cfg.Generation, t.back[:n])
+		if unknown := errors.Is(err, ledger.ErrInvalid) || errors.Is(err, ledger.ErrNotFound); unknown && n > 1 {
+			err = t.giveBackOneByOne(ctx, n)
+		} else if unknown {
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("return leases: %w", err)
+		}
+		t.back = t.back[n:]
+	}
+	t.back = nil
+	return nil
+}
+
+func (t *Treasurer) giveBackOneByOne(ctx context.Context, n int) error {
+	for i := range n {
+		err := t.cfg.Leases.ReturnLeases(ctx, t.cfg.Node, t.cfg.Generation, t.back[i:i+1])
+		if err != nil && !errors.Is(err, ledger.ErrInvalid) && !errors.Is(err, ledger.ErrNotFound) {
+			t.back = t.back[i:]
+			return err
+		}
+	}
+	return nil
+}
+
+// returnable is how many of the returns go into one call: the store takes a limit
+// once.
+func returnable(back []ledger.LeaseReturn) int {
+	seen := make(map[ledger.Limit]bool, len(back))
+	for i, b := range back {
+		if seen[b.Limit] || i == ledger.MaxLeases {
+			return i
+		}
+		seen[b.Limit] = true
+	}
+	return len(back)
 }
 
 // ask decides how much more of a limit to fetch.
@@ -163,7 +298,7 @@ func (t *Treasurer) ask(l *limit, day int32, now time.Time, elapsed time.Duratio
 		d.perSecond = (d.perSecond*7 + max(delta, 0)*1000/money.Nanos(ms)) / 8
 	}
 	d.billed = totals.Billed
-	if now.Before(d.askAfter) || totals.Avail > 0 && d.known && d.left.Sign() <= 0 {
+	if now.Before(d.askAfter) {
 		return ledger.LeaseAsk{}, false
 	}
 	want := t.want(l, d, &totals)
@@ -187,6 +322,9 @@ func (t *Treasurer) want(l *limit, d *limitDay, totals *pacing.Totals) money.Nan
 	if totals.Avail < l.least {
 		want = max(want, 2*l.least-totals.Avail)
 	}
+	if want > 0 {
+		want += min(max(d.owed.Clamp(), 0), money.MaxNanos-want)
+	}
 	if want == 0 && totals.Avail == 0 && d.known {
 		want = max(l.least, 1) // nothing left by the last answer: ask whether that has changed
 	}
@@ -195,9 +333,13 @@ func (t *Treasurer) want(l *limit, d *limitDay, totals *pacing.Totals) money.Nan
 
 // refill fetches more of a chain at once, while a beacon waits: a click that is
 // dearer than what happens to be leased is not given away while there is
-// budget.
-func (t *Treasurer) refill(chain *pacing.Chain, day int32, price money.Nanos) bool {
-	t.mu.Lock()
+// budget. It ends with ctx: a redirect does not wait for the store.
+func (t *Treasurer) refill(ctx context.Context, chain *pacing.Chain, day int32, price money.Nanos) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if !t.mu.lockUntil(ctx) {
+		return false
+	}
 	defer t.mu.Unlock()
 	now := t.cfg.Clock.Now()
 	var asks []ledger.LeaseAsk
@@ -227,8 +369,6 @@ func (t *Treasurer) refill(chain *pacing.Chain, day int32, price money.Nanos) bo
 		return true // somebody gave something back meanwhile
 	}
 	t.stats.Refills.Add(1)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
 	return t.grant(ctx, now, asks, to) == nil
 }
 
@@ -250,9 +390,10 @@ func (t *Treasurer) pace(now time.Time) {
 			continue
 		}
 		day := l.day(now)
-		if l.key.kind.Daily() && !now.Before(l.period.end) { // a new day: same shape, nothing spent
+		if l.key.kind.Daily() && !now.Before(l.period.end) { // a new day: another weekday's hours, nothing spent
 			next := pacing.DayAt(now, l.zone)
 			l.period.start, l.period.end = next.Start, next.End
+			l.period.shape(l.zone)
 			l.pacer.Roll()
 		}
 		totals, ok := t.book.Snapshot(l.id, day)
@@ -296,20 +437,15 @@ func (t *Treasurer) measureDelays() {
 func (t *Treasurer) Close(ctx context.Context, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var back []ledger.LeaseReturn
 	for _, l := range t.order {
 		for day := range l.days {
-			if took := t.book.TakeBack(l.id, day, money.MaxNanos); took > 0 {
-				back = append(back, ledger.LeaseReturn{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Amount: money.SumOf(took)})
-			}
+			t.takeBack(l, day)
 		}
 	}
-	if len(back) > 0 {
-		if err := t.cfg.Leases.ReturnLeases(ctx, t.cfg.Node, t.cfg.Generation, back); err != nil {
-			return fmt.Errorf("return leases: %w", err)
-		}
+	if err := t.giveBack(ctx); err != nil {
+		return err
 	}
-	if err := t.cfg.Leases.CloseGeneration(ctx, t.cfg.Node, t.cfg.Generation, now.Add(holdLifetime)); err != nil {
+	if err := t.cfg.Leases.CloseGeneration(ctx, t.cfg.Node, t.cfg.Generation, now.Add(holdLifetime+settleTime)); err != nil {
 		return fmt.Errorf("close the generation: %w", err)
 	}
 	return nil

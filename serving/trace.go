@@ -115,6 +115,34 @@ func (t *Trace) ran(w *worker, cfg *auction.Config) {
 	}
 }
 
+// gaveUp notes the candidates that were left when too many holds were refused.
+func (t *Trace) gaveUp(w *worker) {
+	if t == nil {
+		return
+	}
+	for i := range w.cands {
+		c := t.of(w, i)
+		c.reason = ReasonHoldRefused
+		t.reasons[c.reason]++
+		t.list(c)
+	}
+}
+
+// unplaced corrects what ran noted of a winner: there was no room to remember
+// its token, so it is not in the answer.
+func (t *Trace) unplaced(ord targeting.Ord, slot int) {
+	if t == nil {
+		return
+	}
+	t.reasons[ReasonNone]--
+	t.reasons[ReasonOverload]++
+	for i := range t.competitors {
+		if c := &t.competitors[i]; c.ord == ord && c.won >= 0 && c.slot+c.won == slot {
+			c.won, c.reason, c.price = -1, ReasonOverload, 0
+		}
+	}
+}
+
 func lossReason(r auction.Reason) Reason {
 	switch r {
 	case auction.Won:

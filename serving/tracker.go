@@ -76,7 +76,7 @@ var signalKind = [SignalCount]events.Kind{events.KindImpression, events.KindClic
 func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 	w := t.pool.Get().(*beaconWork)
 	defer t.pool.Put(w)
-	r, ticket, waiting := t.judge(w, b)
+	r, ticket, waiting := t.judge(ctx, w, b)
 	if waiting {
 		if err := ticket.Wait(ctx); err != nil {
 			r.Status = BeaconOverload // it may still reach the disk; a retry is then a repeat
@@ -95,7 +95,7 @@ func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 
 // judge opens the token, gives the verdict and queues the record. waiting is
 // false when there is nothing to wait for.
-func (t *Tracker) judge(w *beaconWork, b *Beacon) (r Receipt, ticket diary.Ticket, waiting bool) {
+func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receipt, ticket diary.Ticket, waiting bool) {
 	now := t.cfg.Clock.Now()
 	tok, use := &w.token, signalUse[b.Signal]
 	state := t.cfg.Sealer.Open(tok, b.Token, use, now.UnixMilli())
@@ -120,7 +120,7 @@ func (t *Tracker) judge(w *beaconWork, b *Beacon) (r Receipt, ticket diary.Ticke
 	tok.Fill(rec)
 	rec.ID = id.MakeEvent(now.UnixMilli(), t.cfg.Region, t.cfg.Partition, t.serial.Add(1))
 	rec.Kind, rec.TimeMS, rec.LossCode = signalKind[b.Signal], now.UnixMilli(), b.LossCode
-	t.verdict(rec, tok, b)
+	t.verdict(ctx, rec, tok, b)
 	r.EventID, r.Status = rec.ID, BeaconFree
 	if rec.Verdict == events.VerdictBilled {
 		r.Status = BeaconBilled
@@ -136,7 +136,7 @@ func (t *Tracker) judge(w *beaconWork, b *Beacon) (r Receipt, ticket diary.Ticke
 }
 
 // verdict decides, once, whether the event is billed and what it costs.
-func (t *Tracker) verdict(rec *events.Record, tok *events.Token, b *Beacon) {
+func (t *Tracker) verdict(ctx context.Context, rec *events.Record, tok *events.Token, b *Beacon) {
 	rec.Verdict, rec.Reason = events.VerdictFree, events.ReasonNotBillable
 	switch b.Signal {
 	case SignalWin:
@@ -144,7 +144,9 @@ func (t *Tracker) verdict(rec *events.Record, tok *events.Token, b *Beacon) {
 		return
 	case SignalLoss:
 		rec.Verdict, rec.Reason = events.VerdictNone, events.ReasonNone
-		t.cfg.Treasurer.lose(tok)
+		if Door(tok.Door) == DoorOpenRTB { // the feed has no auctions to lose
+			t.cfg.Treasurer.lose(tok)
+		}
 		return
 	case SignalImpression:
 		t.cfg.Treasurer.shown(tok)
@@ -165,7 +167,7 @@ func (t *Tracker) verdict(rec *events.Record, tok *events.Token, b *Beacon) {
 			t.stats.BadPrice.Add(1)
 		}
 	}
-	billed, why := t.cfg.Treasurer.commit(tok, price)
+	billed, why := t.cfg.Treasurer.commit(ctx, tok, price)
 	if why != events.ReasonNone {
 		rec.Reason = why
 		return
@@ -212,6 +214,9 @@ func (t *Tracker) Undo(rec *events.Record) {
 	}
 	if rec.Verdict == events.VerdictBilled {
 		t.cfg.Treasurer.refund(rec)
+	}
+	if rec.Kind == events.KindConversion { // the sender was told to repeat it
+		t.forget(rec.Advertiser, rec.Conversion.Name, rec.Conversion.EventID)
 	}
 }
 

@@ -3,7 +3,6 @@ package serving
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,29 +51,51 @@ type Treasurer struct {
 
 	groups atomic.Pointer[map[id.AdGroup]*groupState] // replaced whole by Apply
 
-	mu     sync.Mutex // guards what follows
+	mu     gate // guards what follows
 	limits map[limitKey]*limit
 	order  []*limit // the order of Tick, for repeatable runs
 	legacy legacy
+	back   []ledger.LeaseReturn // taken out of the Book, not yet given back to the store
 	due    schedule
 	groupN uint32
+
+	leftOut error
 
 	stats TreasurerStats
 }
 
+// gate is a mutex that one can stop waiting for.
+type gate chan struct{}
+
+func (g gate) Lock()   { g <- struct{}{} }
+func (g gate) Unlock() { <-g }
+
+// lockUntil tells whether it locked before ctx ended.
+func (g gate) lockUntil(ctx context.Context) bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // TreasurerStats counts what happened to money. All fields are atomic.
 type TreasurerStats struct {
-	Granted   atomic.Uint64 // leases fetched
-	AskErrors atomic.Uint64 // the store refused or was away
-	Refills   atomic.Uint64 // leases fetched while a beacon waited
-	FreeLimit atomic.Uint64 // delivered free: over a limit
-	FreeOld   atomic.Uint64 // delivered free: the lease of its life is gone
-	Expired   atomic.Uint64 // holds released unused
+	Granted    atomic.Uint64 // leases fetched
+	AskErrors  atomic.Uint64 // the store refused or was away
+	Refills    atomic.Uint64 // leases fetched while a beacon waited
+	FreeLimit  atomic.Uint64 // delivered free: over a limit
+	FreeOld    atomic.Uint64 // delivered free: the lease of its life is gone
+	Expired    atomic.Uint64 // holds released unused
+	LegacyLost atomic.Uint64 // leases of earlier lives that found no room in the Book
+	Voided     atomic.Uint64 // leases that the store let expire under us
 }
 
 // Token lifetimes and the lease that must outlive them.
 const (
 	holdLifetime  = 30 * time.Minute // an impression token
+	settleTime    = time.Minute      // from a verdict until it is posted; a lease must not be freed in between
 	leaseLifetime = holdLifetime + 10*time.Minute
 	defaultDelay  = 5 * time.Minute // of a click, before any was measured
 	minDelay      = 10 * time.Second
@@ -98,7 +119,7 @@ func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &Treasurer{cfg: cfg, book: book, holds: holds, limits: map[limitKey]*limit{}}
+	t := &Treasurer{cfg: cfg, book: book, holds: holds, limits: map[limitKey]*limit{}, mu: make(gate, 1)}
 	t.groups.Store(&map[id.AdGroup]*groupState{})
 	t.clicks.Store(defaultDelay.Milliseconds())
 	t.views.Store(defaultDelay.Milliseconds())
@@ -137,6 +158,7 @@ func (t *Treasurer) hold(h *holding) Reason {
 	if place == pacing.Wallet {
 		reason = ReasonWallet
 	}
+	h.group.need.Store(int64(h.amount))
 	h.group.dry.Store(uint32(reason))
 	return reason
 }
@@ -201,14 +223,15 @@ func (t *Treasurer) drop(e *pacing.Entry) {
 
 // commit bills price against the hold of the token, or says why the event is
 // delivered free.
-func (t *Treasurer) commit(tok *events.Token, price money.Nanos) (billed money.Nanos, free events.Reason) {
+func (t *Treasurer) commit(ctx context.Context, tok *events.Token, price money.Nanos) (billed money.Nanos, free events.Reason) {
 	if tok.ID.Generation != t.cfg.Generation {
 		return t.commitLegacy(tok, price)
 	}
-	var chain pacing.Chain
+	var chain, since pacing.Chain // since: limits that came after the hold
 	day, held := tok.Day, money.Nanos(0)
 	if e, ok := t.holds.Take(tok.ID.Serial); ok {
 		chain, day, held = e.Chain, e.Day, e.Amount
+		since = t.limitsSince(tok.AdGroup, &chain)
 		t.cfg.Frequency.Commit(audience.FrequencySlot(e.Frequency))
 	} else if g := t.state(tok.AdGroup); g != nil && g.chain.Load() != nil {
 		chain = *g.chain.Load()
@@ -217,17 +240,48 @@ func (t *Treasurer) commit(tok *events.Token, price money.Nanos) (billed money.N
 		return 0, events.ReasonPreviousLife
 	}
 	t.measure(tok)
-	billed = t.book.Commit(&chain, day, held, price)
-	if billed == price {
-		return billed, events.ReasonNone
-	}
-	if t.refill(&chain, day, price) {
-		if billed = t.book.Commit(&chain, day, 0, price); billed == price {
-			return billed, events.ReasonNone
-		}
+	if !t.holdNow(ctx, &since, day, price) {
+		t.book.Release(&chain, day, held)
+	} else if t.book.Commit(&chain, day, held, price) == price ||
+		t.refill(ctx, &chain, day, price) && t.book.Commit(&chain, day, 0, price) == price {
+		t.book.Commit(&since, day, price, price)
+		return price, events.ReasonNone
+	} else {
+		t.book.Release(&since, day, price)
 	}
 	t.stats.FreeLimit.Add(1)
 	return 0, events.ReasonOverLimit
+}
+
+// limitsSince are the limits of the ad group that its chain did not have when
+// the hold was made: an edit has put them there, and they count for what is
+// billed from now on.
+func (t *Treasurer) limitsSince(group id.AdGroup, held *pacing.Chain) (since pacing.Chain) {
+	if g := t.state(group); g != nil {
+		if now := g.chain.Load(); now != nil {
+			for i := range now {
+				if now[i] != held[i] {
+					since[i] = now[i]
+				}
+			}
+		}
+	}
+	return since
+}
+
+// holdNow holds in every limit of a chain, fetching more where it must.
+func (t *Treasurer) holdNow(ctx context.Context, c *pacing.Chain, day int32, price money.Nanos) bool {
+	if *c == (pacing.Chain{}) {
+		return true
+	}
+	if ok, _ := t.book.Hold(c, day, price); ok {
+		return true
+	}
+	if !t.refill(ctx, c, day, price) {
+		return false
+	}
+	ok, _ := t.book.Hold(c, day, price)
+	return ok
 }
 
 // measure observes how long after the auction a click or view came.

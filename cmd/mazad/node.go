@@ -188,7 +188,11 @@ func (n *Node) openCorridor(ctx context.Context) error {
 	}, n.learner.Publish(1)); err != nil {
 		return err
 	}
-	_, err = n.publisher.Refresh(ctx)
+	published, err := n.publisher.Refresh(ctx)
+	if published && err != nil { // what can be served is served
+		n.log.Error("the first snapshot is not whole", "cause", err)
+		err = nil
+	}
 	return err
 }
 

@@ -25,12 +25,12 @@ import (
 // Leases is a store of leases in memory: leases + spend <= limit. Nothing is
 // ever spent in it, because spend is posted elsewhere.
 type Leases struct {
-	funded money.Sum // of every wallet
-
 	mu      sync.Mutex // guards the rest
+	funded  money.Sum  // of every wallet
 	granted map[ledger.Limit]money.Sum
 	earlier []ledger.Lease
 	away    error
+	mute    error
 }
 
 // NewLeases returns a store where every wallet holds funded.
@@ -64,7 +64,11 @@ func (f *Leases) GrantLeases(_ context.Context, _ uint16, _ uint32, _ time.Time,
 		if left.Sign() < 0 {
 			left = money.Sum{}
 		}
-		out[i] = ledger.Grant{Added: add, Left: left, Ceiling: ceiling}
+		lease := ledger.Lease{Limit: a.Limit, Granted: f.granted[a.Limit]}
+		out[i] = ledger.Grant{Added: add, Left: left, Ceiling: ceiling, Lease: lease}
+	}
+	if f.mute != nil {
+		return nil, f.mute
 	}
 	return out, nil
 }
@@ -101,8 +105,41 @@ func (f *Leases) SetAway(err error) {
 	f.away = err
 }
 
+// SetMute makes every grant happen and its answer get lost, with err, or arrive
+// again with nil.
+func (f *Leases) SetMute(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mute = err
+}
+
+// Fund sets what every wallet holds.
+func (f *Leases) Fund(funded money.Micros) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.funded = funded.Sum()
+}
+
+// Expire lets every lease run out, as a store does after a clock has jumped.
+func (f *Leases) Expire() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.granted)
+}
+
+// Outstanding is what is granted of a limit and not returned.
+func (f *Leases) Outstanding(l ledger.Limit) money.Sum {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.granted[l]
+}
+
 // Funded is what every wallet holds.
-func (f *Leases) Funded() money.Sum { return f.funded }
+func (f *Leases) Funded() money.Sum {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.funded
+}
 
 // Spend is zero for every limit.
 func (f *Leases) Spend(_ context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error) {
