@@ -153,6 +153,32 @@ func TestI1AVoidLeaseIsNotSpentTwice(t *testing.T) {
 	}
 }
 
+// TestAfterAVoidLeaseAllOfABudgetIsSpent: what was billed and posted before is not
+// counted twice against it.
+func TestAfterAVoidLeaseAllOfABudgetIsSpent(t *testing.T) {
+	s, g := lone(t, 100_000, 1_000_000_000) // 100 impressions
+	tr, _ := s.track(t)
+	zone := mustZone(t, s.tree.Advertisers[0].Zone)
+	limits := []ledger.Limit{{Kind: ledger.AdGroupDay, Owner: int64(g.ID), Day: pacing.DayKey(noon, zone)}, {Kind: ledger.WalletLimit, Owner: int64(g.Advertiser)}}
+	served := 0
+	for i := range 12 {
+		for _, token := range s.serve(10) {
+			served++
+			if r := tr.Confirm(context.Background(), &Beacon{Signal: SignalImpression, Token: token}); r.Status == BeaconBilled {
+				s.leases.Post(money.SumOf(s.market.Floor), limits...)
+			}
+		}
+		s.wait(t, 12*time.Second)
+		if i%3 == 1 {
+			s.leases.Expire()
+			s.wait(t, 12*time.Second)
+		}
+	}
+	if served < 97 || served > 100 {
+		t.Errorf("%d ads of a budget for 100", served)
+	}
+}
+
 // TestALostAnswerIsNoLostMoney: the store granted, its answer did not arrive.
 func TestALostAnswerIsNoLostMoney(t *testing.T) {
 	s := newStage(t, campaigntest.Options{AdGroups: 1, Seed: 40, CPMOnly: true}, 50_000) // 50 impressions

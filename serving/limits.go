@@ -42,6 +42,8 @@ type limitDay struct {
 	left      money.Sum // what the store may still grant, by its last answer
 	known     bool      // left is an answer of the store
 	leased    money.Sum // granted to this life, by the store's last answer
+	posted    money.Sum // billed by this life, by the store's last answer
+	forgotten money.Sum // of it, by leases that the store has deleted since
 	owed      money.Sum // held or billed of a lease that is void; the next grant pays it
 	base      money.Sum // spent before this life
 	billed    money.Sum // at the last tick, for the rate

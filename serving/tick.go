@@ -168,6 +168,10 @@ func (t *Treasurer) take(g *ledger.Grant, to asked, now time.Time) {
 // the Book, and the rest is paid for by what is granted anew.
 func (t *Treasurer) settle(g *ledger.Grant, l *limit, day int32) money.Nanos {
 	d := l.at(day)
+	if g.Lease.Spent.Cmp(d.posted) < 0 { // the account was deleted and begun anew
+		d.forgotten = d.forgotten.Add(d.posted)
+	}
+	d.posted = g.Lease.Spent
 	gap := g.Lease.Granted.Sub(d.leased).Sub(g.Added)
 	added := g.Added
 	switch {
@@ -180,7 +184,7 @@ func (t *Treasurer) settle(g *ledger.Grant, l *limit, day int32) money.Nanos {
 		t.stats.Voided.Add(1)
 		t.book.TakeBack(l.id, day, money.MaxNanos)
 		if totals, ok := t.book.Snapshot(l.id, day); ok {
-			d.owed = totals.Billed.AddNanos(totals.Held).Sub(g.Lease.Spent)
+			d.owed = totals.Billed.AddNanos(totals.Held).Sub(d.posted).Sub(d.forgotten)
 		}
 	}
 	d.leased = g.Lease.Granted

@@ -2,7 +2,8 @@
 // in tests and benchmarks of the whole decision.
 //
 // Contract: Leases grants by the rule of the real store: what is granted never
-// passes the ceiling of a limit, and what a wallet was funded with. It keeps
+// passes the ceiling of a limit, and what a wallet was funded with. Spend is what
+// Post was told. It keeps
 // nothing and forgets everything with the process.
 //
 // Units: money.Sum.
@@ -23,10 +24,12 @@ import (
 )
 
 // Leases is a store of leases in memory: leases + spend <= limit. Nothing is
-// ever spent in it, because spend is posted elsewhere.
+// spent in it unless Post says so.
 type Leases struct {
-	mu      sync.Mutex // guards the rest
-	funded  money.Sum  // of every wallet
+	mu      sync.Mutex                 // guards the rest
+	posted  map[ledger.Limit]money.Sum // in all
+	spent   map[ledger.Limit]money.Sum // of what is granted
+	funded  money.Sum                  // of every wallet
 	granted map[ledger.Limit]money.Sum
 	earlier []ledger.Lease
 	away    error
@@ -35,7 +38,7 @@ type Leases struct {
 
 // NewLeases returns a store where every wallet holds funded.
 func NewLeases(funded money.Micros) *Leases {
-	return &Leases{funded: funded.Sum(), granted: map[ledger.Limit]money.Sum{}}
+	return &Leases{funded: funded.Sum(), granted: map[ledger.Limit]money.Sum{}, posted: map[ledger.Limit]money.Sum{}, spent: map[ledger.Limit]money.Sum{}}
 }
 
 // GrantLeases grants what is asked for as far as the ceilings go.
@@ -51,7 +54,7 @@ func (f *Leases) GrantLeases(_ context.Context, _ uint16, _ uint32, _ time.Time,
 		if a.Limit.Kind == ledger.WalletLimit {
 			ceiling = f.funded
 		}
-		left := ceiling.Sub(f.granted[a.Limit])
+		left := ceiling.Sub(f.posted[a.Limit]).Sub(f.granted[a.Limit]).Add(f.spent[a.Limit])
 		add := a.Want
 		if add.Cmp(left) > 0 {
 			add = left
@@ -64,7 +67,7 @@ func (f *Leases) GrantLeases(_ context.Context, _ uint16, _ uint32, _ time.Time,
 		if left.Sign() < 0 {
 			left = money.Sum{}
 		}
-		lease := ledger.Lease{Limit: a.Limit, Granted: f.granted[a.Limit]}
+		lease := ledger.Lease{Limit: a.Limit, Granted: f.granted[a.Limit], Spent: f.spent[a.Limit]}
 		out[i] = ledger.Grant{Added: add, Left: left, Ceiling: ceiling, Lease: lease}
 	}
 	if f.mute != nil {
@@ -125,6 +128,16 @@ func (f *Leases) Expire() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.granted)
+	clear(f.spent)
+}
+
+// Post books what was billed.
+func (f *Leases) Post(amount money.Sum, limits ...ledger.Limit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range limits {
+		f.posted[l], f.spent[l] = f.posted[l].Add(amount), f.spent[l].Add(amount)
+	}
 }
 
 // Outstanding is what is granted of a limit and not returned.
