@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,3 +24,7 @@ func mustZone(t testing.TB, name string) *time.Location {
 	must(t, err)
 	return z
 }
+
+var campaignAd = campaign.Ad{ID: 1, Format: campaign.SingleImage, LandingPageURL: "https://eu.shop.example/p"}
+
+func lastDash(s, sep string) int { return strings.LastIndex(s, sep) }

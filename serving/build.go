@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -40,8 +41,9 @@ func Build(tree *campaign.Tree, market *Market, groups GroupStates, model *predi
 		b.ads[a.AdGroup] = append(b.ads[a.AdGroup], a)
 	}
 	for i := range tree.AdGroups {
-		if err := b.add(&tree.AdGroups[i]); err != nil {
-			return nil, fmt.Errorf("compile ad group %s of revision %d: %w", tree.AdGroups[i].ID, tree.Revision, err)
+		if err := b.add(&tree.AdGroups[i]); err != nil { // the others are served
+			b.snap.inactive[tree.AdGroups[i].ID] = ReasonUnsupported
+			b.snap.leftOut = errors.Join(b.snap.leftOut, fmt.Errorf("ad group %s of revision %d is left out: %w", tree.AdGroups[i].ID, tree.Revision, err))
 		}
 	}
 	b.snap.index = targeting.Build(b.rules)
@@ -69,7 +71,7 @@ type builder struct {
 func (b *builder) add(g *campaign.AdGroup) error {
 	adv, camp := b.advertisers[g.Advertiser], b.campaigns[g.Campaign]
 	if adv == nil || camp == nil {
-		return fmt.Errorf("its advertiser %s or campaign %s is not in the tree", g.Advertiser, g.Campaign)
+		return errOrphan
 	}
 	compiled := adGroup{id: g.ID, campaign: g.Campaign, advertiser: g.Advertiser, adFrom: uint32(len(b.snap.ads))}
 	reason := b.active(adv, camp, g)
@@ -107,7 +109,7 @@ func (b *builder) add(g *campaign.AdGroup) error {
 	}
 	compiled.state = b.groups.state(g.ID)
 	if compiled.state == nil {
-		return fmt.Errorf("it has no budget state: the treasurer must see a tree before it is compiled")
+		return errors.New("it has no limits: the treasurer must see a tree before it is compiled")
 	}
 	b.rules = append(b.rules, rule)
 	b.snap.groups = append(b.snap.groups, compiled)
@@ -196,9 +198,28 @@ func newCreative(a *campaign.Ad, billing Billing) Creative {
 	if u, err := url.Parse(a.LandingPageURL); err == nil {
 		c.Domain = strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
 	}
-	c.DomainTag, c.CategoryTag = uint64(targeting.TagOf([]byte(c.Domain))), uint64(targeting.TagOf([]byte(c.Category)))
+	c.DomainTags, c.CategoryTags = tagsUp(c.Domain, ".", strings.Index), tagsUp(c.Category, "-", strings.LastIndex)
 	c.FeedJSON = feedJSON(a, &c)
 	return c
+}
+
+// tagsUp gives the tags of a name and of those above it: www.shop.example is
+// below shop.example, IAB7-1 below IAB7. cut finds the separator; what is left of
+// a domain after it, or of a category before it, is the name above.
+func tagsUp(name, separator string, cut func(s, sep string) int) (tags []uint64) {
+	for name != "" {
+		tags = append(tags, uint64(targeting.TagOf([]byte(name))))
+		i := cut(name, separator)
+		switch {
+		case i < 0:
+			return tags
+		case separator == ".":
+			name = name[i+1:]
+		default:
+			name = name[:i]
+		}
+	}
+	return tags
 }
 
 // feedJSON writes the static members of a feed ad.

@@ -144,8 +144,8 @@ type Creative struct {
 	Category     string // IAB content category, for cat
 	W, H         uint16
 	DurationMS   uint32
-	BillingEvent string // CPM, CPC, CPV
-	FeedJSON     []byte // the static members of a feed ad as JSON, without braces: `"ad_id":"1",...`
-	DomainTag    uint64 // TagOf(Domain)
-	CategoryTag  uint64 // TagOf(Category)
+	BillingEvent string   // CPM, CPC, CPV
+	FeedJSON     []byte   // the static members of a feed ad as JSON, without braces: `"ad_id":"1",...`
+	DomainTags   []uint64 // TagOf(Domain) and of the domains above it: a block of one blocks all below
+	CategoryTags []uint64 // TagOf(Category) and of the category above it
 }

@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"slices"
 	"time"
 
 	"mazad/auction"
@@ -37,7 +38,6 @@ type worker struct {
 	held     []holding
 	placed   []targeting.Ord // already in the response
 	lost     [ReasonCount]uint32
-	won      int
 	matched  int
 	slot     int // of the request: the first of the running auction
 
@@ -65,7 +65,7 @@ type holding struct {
 
 func (w *worker) begin(req *Request, resp *Response, snap *Snapshot, cal *calendar, now time.Time) {
 	w.req, w.resp, w.snap, w.cal, w.now = req, resp, snap, cal, now
-	w.lost, w.won = [ReasonCount]uint32{}, 0
+	w.lost = [ReasonCount]uint32{}
 	w.placed, w.held = w.placed[:0], w.held[:0]
 	resp.Ads, resp.Reason = resp.Ads[:0], ReasonNone
 }
@@ -147,25 +147,19 @@ func (w *worker) chooseAd(g *adGroup, slot *Slot) (ad uint32, rate money.PPB, re
 
 // fits checks a creative against the slot and the request's block lists.
 func (w *worker) fits(c *Creative, slot *Slot) Reason {
-	if c.Format&slot.Formats == 0 && (slot.Formats&FormatNative == 0 || c.Format&(FormatImage|FormatVideo) == 0) {
-		return ReasonFormat
-	}
-	if len(slot.Sizes) > 0 && !fitsSize(c, slot.Sizes) {
-		return ReasonSize
-	}
-	if c.Format == FormatVideo && (slot.MinDurationMS > 0 && c.DurationMS < slot.MinDurationMS || slot.MaxDurationMS > 0 && c.DurationMS > slot.MaxDurationMS) {
-		return ReasonDuration
+	if reason := fitsSlot(c, slot); reason != ReasonNone {
+		return reason
 	}
 	if w.req.Secure && !c.secure() {
 		return ReasonSecure
 	}
 	for _, d := range w.req.BlockedDomains {
-		if d == c.DomainTag {
+		if slices.Contains(c.DomainTags, d) {
 			return ReasonBlockedDomain
 		}
 	}
 	for _, d := range w.req.BlockedCategories {
-		if d == c.CategoryTag {
+		if slices.Contains(c.CategoryTags, d) {
 			return ReasonBlockedCategory
 		}
 	}
@@ -173,6 +167,24 @@ func (w *worker) fits(c *Creative, slot *Slot) Reason {
 		if r == c.Ad {
 			return ReasonRecent
 		}
+	}
+	return ReasonNone
+}
+
+// fitsSlot checks what the slot itself asks for. Sizes bind images only; a native
+// slot names the least size of its image and whether it needs a video.
+func fitsSlot(c *Creative, slot *Slot) Reason {
+	plain := c.Format&slot.Formats != 0
+	native := slot.Formats&FormatNative != 0 && c.Format&(FormatImage|FormatVideo) != 0 &&
+		(!slot.NeedsVideo || c.VideoURL != "") &&
+		(slot.MinSize == Size{} || c.ImageURL != "" && c.W >= slot.MinSize.W && c.H >= slot.MinSize.H)
+	switch {
+	case !plain && !native:
+		return ReasonFormat
+	case plain && c.Format == FormatImage && len(slot.Sizes) > 0 && !fitsSize(c, slot.Sizes) && !native:
+		return ReasonSize
+	case c.Format == FormatVideo && (slot.MinDurationMS > 0 && c.DurationMS < slot.MinDurationMS || slot.MaxDurationMS > 0 && c.DurationMS > slot.MaxDurationMS):
+		return ReasonDuration
 	}
 	return ReasonNone
 }
