@@ -223,6 +223,9 @@ func TestI1AnAddedLimitCountsWhatIsHeld(t *testing.T) {
 			billed++
 		}
 	}
+	if held, _ := s.account(); held != 0 {
+		t.Errorf("%s stay held when every ad was shown", held)
+	}
 	if billed > 12 || billed < 6 {
 		t.Errorf("%d impressions billed of a campaign budget for 12", billed)
 	}
