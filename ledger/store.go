@@ -137,8 +137,8 @@ type Store interface {
 	// ReturnLeases gives back what was granted and will not be billed; more than
 	// is outstanding is an error.
 	ReturnLeases(ctx context.Context, node uint16, generation uint32, back []LeaseReturn) error
-	// RenewLeases moves the expiry of every lease of a life; CloseGeneration sets
-	// it, which may be earlier: when its last token expires.
+	// RenewLeases moves the expiry of every lease of a life that is not used up;
+	// CloseGeneration sets it, which may be earlier: when its last token expires.
 	RenewLeases(ctx context.Context, node uint16, generation uint32, expires time.Time) error
 	CloseGeneration(ctx context.Context, node uint16, generation uint32, expires time.Time) error
 	// Leases are those outstanding; Prune deletes those that are not.

@@ -254,8 +254,8 @@ func (s *Store) CloseGeneration(ctx context.Context, node uint16, generation uin
 	return s.expire(ctx, node, generation, expires, math.MaxInt64)
 }
 
-// expire sets the expiry of a life's leases that expire before `below`. A lease
-// that was freed stays so.
+// expire sets the expiry of a life's leases that expire before `below` and are
+// not used up. A lease that was freed stays so.
 func (s *Store) expire(ctx context.Context, node uint16, generation uint32, expires time.Time, below int64) error {
 	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
 		freed, err := through(ctx, tx)
@@ -264,7 +264,8 @@ func (s *Store) expire(ctx context.Context, node uint16, generation uint32, expi
 		}
 		_, err = tx.NewUpdate().Model((*leaseRow)(nil)).Set("expires_ms = ?", expires.UnixMilli()).
 			Where("node = ?", int64(node)).Where("generation = ?", int64(generation)).
-			Where("expires_ms > ?", freed).Where("expires_ms < ?", below).Exec(ctx)
+			Where("expires_ms > ?", freed).Where("expires_ms < ?", below).
+			Where("granted_hi <> spent_hi OR granted_lo <> spent_lo").Exec(ctx) // what is settled may go
 		if err != nil {
 			return fmt.Errorf("set the expiry of leases: %w", err)
 		}

@@ -202,6 +202,26 @@ func pruned(f *fixture) {
 	f.added(f.grant(1, 2, cap1, 100, 100), 85, 0)
 }
 
+// settledLease: what is used up or given back is not renewed, so that the leases
+// of past days do not gather while a node lives long.
+func settledLease(f *fixture) {
+	f.grant(1, 1, cap1, 100, 60)
+	other := ledger.Limit{Kind: ledger.AdGroupLifetime, Owner: 2}
+	f.grant(1, 1, other, 100, 60)
+	third := ledger.Limit{Kind: ledger.AdGroupLifetime, Owner: 3}
+	f.grant(1, 1, third, 100, 60)
+	f.post(start, row(anis, 1, 1, 60))
+	f.ok(f.store.ReturnLeases(f.ctx, 1, 1, []ledger.LeaseReturn{{Limit: other, Amount: nanos(60)}}))
+	f.ok(f.store.RenewLeases(f.ctx, 1, 1, start.Add(24*time.Hour)))
+	f.clock.Advance(2 * impressionTTL)
+	f.ok(f.store.Heartbeat(f.ctx, stream, f.clock.Now()))
+	if n := must(f.store.PruneLeases(f.ctx))(f); n != 2 {
+		f.Errorf("%d leases were pruned, want 2", n)
+	}
+	f.added(f.grant(1, 1, cap1, 100, 100), 40, 0)
+	f.added(f.grant(1, 1, third, 100, 100), 40, 0)
+}
+
 // Leases is I1 as far as the store decides it: over a long random history of
 // grants, bills, posts, crashes and expiries, what is billed (posted or not)
 // never passes the limit.

@@ -71,6 +71,7 @@ func Run(t *testing.T, open Open) {
 		"quiet stream":         quietStream,
 		"several streams":      severalStreams,
 		"pruned lease is gone": pruned,
+		"settled lease":        settledLease,
 	} {
 		t.Run(name, func(t *testing.T) { test(newFixture(t, open)) })
 	}
