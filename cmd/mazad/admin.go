@@ -137,7 +137,7 @@ func (n *Node) verify(r *http.Request) (*verification, error) {
 		Client: n.client, Source: diarysource.Of(n.diary, diary.Money), Ledger: reporting.Books(n.ledger, diary.Money),
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; reports: %s", err, n.readiness().Reports)
 	}
 	trial, err := n.ledger.Trial(ctx)
 	if err != nil {
