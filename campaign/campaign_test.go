@@ -194,6 +194,33 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A key for ads, or for events of everybody, is the operator's alone: the door
+// for machines takes a key without an owner for the operator's.
+func TestTokensFitTheirScope(t *testing.T) {
+	f := func(tok campaign.Token, field string) {
+		t.Helper()
+		tok.Name = "x"
+		es := campaign.ErrorsOf(tok.Validate())
+		switch {
+		case field == "" && es != nil:
+			t.Errorf("%+v: %v", tok, es)
+		case field != "" && (len(es) != 1 || es[0].Field != field):
+			t.Errorf("%+v: %v, want a fault of %s", tok, es, field)
+		}
+	}
+	f(campaign.Token{Scope: campaign.ScopeManagement, Advertiser: 5}, "")
+	f(campaign.Token{Scope: campaign.ScopeManagement, BusinessCenter: 9}, "")
+	f(campaign.Token{Scope: campaign.ScopeManagement}, "advertiser_id")
+	f(campaign.Token{Scope: campaign.ScopeManagement, Advertiser: 5, BusinessCenter: 9}, "bc_id")
+	f(campaign.Token{Scope: campaign.ScopeEvent}, "")
+	f(campaign.Token{Scope: campaign.ScopeEvent, Advertiser: 5}, "")
+	f(campaign.Token{Scope: campaign.ScopeEvent, BusinessCenter: 9}, "bc_id")
+	f(campaign.Token{Scope: campaign.ScopeDecision}, "")
+	f(campaign.Token{Scope: campaign.ScopeDecision, Advertiser: 5}, "scope")
+	f(campaign.Token{Scope: campaign.ScopeDecision, BusinessCenter: 9}, "scope")
+	f(campaign.Token{Scope: "admin", Advertiser: 5}, "scope")
+}
+
 func TestTokensCoverTheirOwn(t *testing.T) {
 	f := func(tok campaign.Token, want bool) {
 		t.Helper()

@@ -25,9 +25,10 @@ const (
 // TokenHash is the SHA-256 of a token; the token itself is never stored.
 type TokenHash [sha256.Size]byte
 
-// Token is what is kept of an API token. It is bound to one advertiser or to
-// every advertiser of one business center; a decision or event token may be
-// bound to neither, it is the app operator's.
+// Token is what is kept of an API token. A management token is bound to one
+// advertiser or to every advertiser of one business center, an event token to
+// one advertiser. A decision token is bound to nobody, and so may an event token
+// be: those are the app operator's.
 type Token struct {
 	ID             int64
 	Scope          Scope
@@ -80,6 +81,11 @@ func (t *Token) Validate() error {
 		l.add(CodeNotTogether, "bc_id", t.BusinessCenter.String(), "", "a token belongs to an advertiser or to a business center, not to both")
 	case t.Advertiser == 0 && t.BusinessCenter == 0 && t.Scope == ScopeManagement:
 		l.add(CodeRequired, "advertiser_id", "", "", "or bc_id must be given for a management token")
+	case t.Scope == ScopeEvent && t.BusinessCenter != 0:
+		l.add(CodeNotTogether, "bc_id", t.BusinessCenter.String(), "", "an event key belongs to one advertiser: give advertiser_id")
+	case t.Scope == ScopeDecision && (t.Advertiser != 0 || t.BusinessCenter != 0):
+		// Whoever asks for ads also makes impressions, of everybody's ads.
+		l.add(CodeNotTogether, "scope", string(t.Scope), words(ScopeEvent, ScopeManagement), "a decision key is the app operator's: it asks for the ads of everybody")
 	}
 	return l.err()
 }

@@ -89,6 +89,11 @@ func TestTokensAreNotRepeated(t *testing.T) {
 	w.post(w.a.token, "/mazad/v1/token/create/", obj{"name": "aside", "scope": "management", "advertiser_id": w.b.advertiser}).refused(404, 40001, "advertiser_id", "NO_PERMISSION")
 	w.post(operatorKey, "/mazad/v1/token/create/", obj{"name": "all", "scope": "management"}).refused(400, 40002, "advertiser_id", "REQUIRED")
 	w.post(operatorKey, "/mazad/v1/token/create/", obj{"name": "feed", "scope": "decision"}).ok()
+	// Nobody but the operator gets a key that acts for everybody at the ads door.
+	w.post(w.a.token, "/mazad/v1/token/create/", obj{"name": "feed", "scope": "decision"}).refused(400, 40002, "scope", "NOT_ALLOWED_TOGETHER")
+	w.post(w.a.bcToken, "/mazad/v1/token/create/", obj{"name": "feed", "scope": "decision"}).refused(400, 40002, "scope", "NOT_ALLOWED_TOGETHER")
+	w.post(w.a.bcToken, "/mazad/v1/token/create/", obj{"name": "pixel", "scope": "event"}).refused(400, 40002, "bc_id", "NOT_ALLOWED_TOGETHER")
+	w.post(w.a.bcToken, "/mazad/v1/token/create/", obj{"name": "pixel", "scope": "event", "advertiser_id": w.a.advertiser}).ok()
 }
 
 func TestVersionsGuardUpdates(t *testing.T) {

@@ -81,6 +81,13 @@ func (k *keyRing) Check(key []byte, kind ads.KeyKind) (ads.Principal, bool) {
 	if !e.found || e.token.Scope != want {
 		return ads.Principal{}, false
 	}
+	// At this door a principal without an advertiser is the operator. The campaign
+	// room makes no decision key with an owner and no event key of a business
+	// center; one that is there all the same must not grow into that.
+	owned := kind == ads.KeyDecision && e.token.Advertiser != 0
+	if owned || e.token.BusinessCenter != 0 {
+		return ads.Principal{}, false
+	}
 	return ads.Principal{Advertiser: e.token.Advertiser, Explain: kind == ads.KeyDecision}, true
 }
 
