@@ -2,6 +2,9 @@ package ads
 
 import (
 	"bytes"
+	"net"
+	"net/netip"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -33,9 +36,29 @@ func (s *Server) authorize(ctx *fasthttp.RequestCtx, kind KeyKind, inURL bool) (
 	return Principal{}, false
 }
 
-// local reports a client on this machine that no proxy on this machine stands
-// for.
+// local reports a client on this machine that nobody stands behind: no proxy,
+// whose mark may come after an empty one of its client, and no page of another
+// site in a browser on this machine, whose address may have been rebound to us.
 func local(ctx *fasthttp.RequestCtx) bool {
 	h := &ctx.Request.Header
-	return ctx.RemoteIP().IsLoopback() && len(h.Peek("X-Forwarded-For")) == 0 && len(h.Peek("Forwarded")) == 0
+	if !ctx.RemoteIP().IsLoopback() || !loopbackHost(string(h.Host())) {
+		return false
+	}
+	for _, mark := range [...]string{"X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if len(h.PeekAll(mark)) > 0 {
+			return false
+		}
+	}
+	origin := string(h.Peek("Origin"))
+	_, host, _ := strings.Cut(origin, "://")
+	return origin == "" || loopbackHost(host)
+}
+
+// loopbackHost reports whether a Host header names this machine.
+func loopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -62,7 +62,7 @@ func TestOnTheWire(t *testing.T) {
 		}
 	}
 	post := func(path, body string, more ...string) string {
-		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n%s", path, len(body), strings.Join(more, ""), body)
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: %d\r\n%s\r\n%s", path, len(body), strings.Join(more, ""), body)
 	}
 	f(post("/v1/ads", "{}"), "200")
 	f(post("/v1/ads", "{}", "X-Forwarded-For: 198.51.100.1\r\n"), "401")
@@ -116,4 +116,79 @@ func TestShutdownFinishesWhatWasBegun(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
+}
+
+// Without a key only programs on this machine are served: nobody behind a proxy
+// on it, and no page of another site in its browser.
+func TestKeylessIsLoopbackOnly(t *testing.T) {
+	h := open(t, func(c *ads.Config) { c.KeylessLoopback = true })
+	h.engine.reason = serving.ReasonNoMatch
+	addr, _ := serve(t, h)
+	f := func(host, header, want string) {
+		t.Helper()
+		head := raw(t, addr, "POST /v1/ads HTTP/1.1\r\nHost: "+host+"\r\n"+header+"Content-Length: 2\r\n\r\n{}")
+		if !strings.HasPrefix(head, "HTTP/1.1 "+want) {
+			t.Errorf("Host %s, %q: %q, want %s", host, header, head, want)
+		}
+	}
+	f("localhost", "", "200")
+	f("localhost:8080", "", "200")
+	f("127.0.0.1:8080", "", "200")
+	f("[::1]:8080", "", "200")
+	f("localhost", "Origin: http://localhost:8081\r\n", "200")
+	f("ads.example", "", "401")
+	f("127.0.0.1.rebound.example", "", "401")
+	f("localhost", "Origin: https://evil.example\r\n", "401")
+	f("localhost", "Origin: null\r\n", "401")
+	f("localhost", "X-Forwarded-For: 198.51.100.1\r\n", "401")
+	f("localhost", "X-Forwarded-For:\r\nX-Forwarded-For: 198.51.100.1\r\n", "401")
+	f("localhost", "X-Forwarded-For:\r\n", "401")
+	f("localhost", "Forwarded: for=198.51.100.1\r\n", "401")
+	f("localhost", "X-Real-IP: 198.51.100.1\r\n", "401")
+	f("localhost", "Via: 1.1 proxy\r\n", "401")
+	if err := h.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A request with two lengths is answered and the connection ends: what a proxy
+// took for its body is not read as the next request.
+func TestTwoLengthsSmuggleNothing(t *testing.T) {
+	h := open(t, nil)
+	addr, _ := serve(t, h)
+	inner := "0\r\n\r\nGET /v1/healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+	all := exchange(t, addr, fmt.Sprintf("POST /v1/ads HTTP/1.1\r\nHost: x\r\ncontent-length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%s", len(inner), inner))
+	if n := strings.Count(all, "HTTP/1.1 "); n != 1 || !strings.Contains(all, "Connection: close") {
+		t.Errorf("%d answers: %s", n, all)
+	}
+	f := func(request, status, want string) {
+		t.Helper()
+		all := exchange(t, addr, request)
+		if !strings.HasPrefix(all, "HTTP/1.1 "+status) || !strings.Contains(all, want) {
+			t.Errorf("%.60q: %s", request, all)
+		}
+	}
+	f("POST /v1/ads HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n", "413", "65536 bytes")
+	f("POST /t/i/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n", "413", "1024 bytes")
+	f("POST /v1/ads HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}", "400", "not an HTTP/1.1 request")
+	f("POST /v1/ads HTTP/1.1\r\nHost: x\r\nX-Api-Key: decide\r\nContent-Type: multipart/form-data; boundary=a\r\nContent-Length: 1\r\nConnection: close\r\n\r\na", "400", "not JSON")
+	if err := h.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exchange sends bytes and returns everything until the server closes.
+func exchange(t *testing.T, addr, request string) string {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := io.ReadAll(conn)
+	return string(all)
 }

@@ -1,11 +1,13 @@
 package ads
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
+	"strconv"
 	"sync"
 
 	"mazad/api/ads/openrtb"
@@ -63,8 +65,10 @@ func New(cfg Config) (*Server, error) {
 		MaxRequestBodySize:    max(l.FeedBytes, l.BidBytes, l.EventsBytes),
 		ReadBufferSize:        8 << 10, // request line and headers, with a token in the path
 		TCPKeepalive:          true,
-		CloseOnShutdown:       true,
-		Logger:                silent{},
+
+		DisablePreParseMultipartForm: true, // a body is JSON or refused, never files
+		CloseOnShutdown:              true,
+		Logger:                       silent{},
 	}
 	return s, nil
 }
@@ -100,14 +104,21 @@ func (s *Server) Stats() *Stats { return &s.stats }
 
 // bodyLimit sets the size of the body that a path may have.
 func (s *Server) bodyLimit(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	path := h.RequestURI()
-	for i, b := range path {
-		if b == '?' {
-			path = path[:i]
-			break
-		}
+	// A request with two lengths may have been cut elsewhere by a proxy: what
+	// stands behind it on the connection is not read (RFC 9112, 6.1).
+	if h.ContentLength() == chunked && bytes.Contains(bytes.ToLower(h.RawHeaders()), []byte("content-length")) {
+		h.SetConnectionClose()
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyBytes(routeOf(path))}
+	return fasthttp.RequestConfig{MaxRequestBodySize: s.limitOf(h)}
+}
+
+// chunked is what fasthttp says of the length of a chunked body.
+const chunked = -1
+
+// limitOf is the size of the body that a request may have.
+func (s *Server) limitOf(h *fasthttp.RequestHeader) int {
+	path, _, _ := bytes.Cut(h.RequestURI(), []byte{'?'})
+	return s.bodyBytes(routeOf(path))
 }
 
 func (s *Server) bodyBytes(r Route) int {
@@ -128,7 +139,7 @@ func (s *Server) protocolError(ctx *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		s.refuse(ctx, fasthttp.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than this path takes")
+		s.refuse(ctx, fasthttp.StatusRequestEntityTooLarge, codeTooLarge, "the body must be at most "+strconv.Itoa(s.limitOf(&ctx.Request.Header))+" bytes")
 	case errors.As(err, &small):
 		s.refuse(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "the request line and headers are larger than 8 KiB")
 	case errors.As(err, &network) && network.Timeout():
