@@ -133,6 +133,33 @@ func TestUsersNothingLost(t *testing.T) {
 	}
 }
 
+// What names a person in the clear is refused by name, not ignored, and not
+// repeated.
+func TestUsersInTheClearAreRefused(t *testing.T) {
+	h := open(t, nil)
+	f := func(user, field string) {
+		t.Helper()
+		m := parsed(t, h.do("POST", "/v1/users", `[`+user+`]`, "X-Api-Key: operator"))
+		if field == "" && m["accepted"] == 1.0 {
+			return
+		}
+		errs, _ := m["errors"].([]any)
+		if len(errs) != 1 || errs[0].(map[string]any)["field"] != field || strings.Contains(fmt.Sprint(m), "alice") || strings.Contains(fmt.Sprint(m), "4917") {
+			t.Errorf("%s: %v, want a fault of %q", user, m, field)
+		}
+	}
+	f(`{"id":"a","email":"alice@mail.example"}`, "email")
+	f(`{"id":"a","phone":"+491701234567"}`, "phone")
+	f(`{"id":"a","phone_number":491701234567}`, "phone_number")
+	f(`{"id":"a","idfa":["alice"]}`, "idfa")
+	f(`{"id":"alice@mail.example"}`, "id")
+	f(`{"id":"+491701234567"}`, "id")
+	f(`{"id":"@alice"}`, "")
+	f(`{"id":"alice@tenant7"}`, "")
+	f(`{"id":"+1"}`, "")
+	f(`{"id":"a","note":"alice"}`, "")
+}
+
 func TestForgetUser(t *testing.T) {
 	h := open(t, nil)
 	f := func(method, uri string, want int) {

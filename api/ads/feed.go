@@ -263,25 +263,27 @@ func (d *feedDecoder) recent() {
 	}
 }
 
-// consent reads what the user permits.
+// consent reads what the user permits. Of what is said twice the more
+// restrictive counts, so that two readers of one document cannot disagree.
 func (d *feedDecoder) consent() {
 	c, sig := &d.c, &d.req.Signals
 	c.Object()
 	for key, ok := c.Key(); ok; key, ok = c.Key() {
 		switch string(key) {
 		case "personalized_ads":
-			sig.Consent = audience.ConsentDenied
-			if c.Bool() {
+			if !c.Bool() {
+				sig.Consent = audience.ConsentDenied
+			} else if sig.Consent == audience.ConsentUnknown {
 				sig.Consent = audience.ConsentGranted
 			}
 		case "gdpr":
-			sig.GDPR = c.Bool()
+			sig.GDPR = c.Bool() || sig.GDPR
 		case "gpc":
-			sig.GPC = c.Bool()
+			sig.GPC = c.Bool() || sig.GPC
 		case "lmt":
-			sig.LMT = c.Bool()
+			sig.LMT = c.Bool() || sig.LMT
 		case "coppa":
-			sig.COPPA = c.Bool()
+			sig.COPPA = c.Bool() || sig.COPPA
 		default:
 			c.Skip()
 		}

@@ -151,6 +151,24 @@ func TestYoungestAgeCounts(t *testing.T) {
 	}
 }
 
+// What is said twice counts as the more restrictive, in any order.
+func TestRepeatedSignalsCountAsTheStricter(t *testing.T) {
+	h := open(t, nil)
+	var got audience.Signals
+	h.engine.check = func(r *serving.Request) { got = r.Signals }
+	f := func(consent string, want audience.Signals) {
+		t.Helper()
+		if r := h.post("/v1/ads", `{"consent":{`+consent+`},"consent":{"personalized_ads":true,"coppa":false,"gpc":false,"gdpr":false,"lmt":false}}`); r.StatusCode() != 200 || got != want {
+			t.Errorf("%s: status %d, %+v, want %+v", consent, r.StatusCode(), got, want)
+		}
+	}
+	f(``, audience.Signals{Consent: audience.ConsentGranted})
+	f(`"personalized_ads":false`, audience.Signals{Consent: audience.ConsentDenied})
+	f(`"personalized_ads":false,"personalized_ads":true`, audience.Signals{Consent: audience.ConsentDenied})
+	f(`"coppa":true`, audience.Signals{Consent: audience.ConsentGranted, COPPA: true})
+	f(`"gpc":true,"lmt":true,"gdpr":true`, audience.Signals{Consent: audience.ConsentGranted, GPC: true, LMT: true, GDPR: true})
+}
+
 func TestGlobalPrivacyControlHeader(t *testing.T) {
 	h := open(t, nil)
 	var gpc bool

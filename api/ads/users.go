@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"mazad/api/ads/openrtb"
@@ -184,7 +185,16 @@ func (d *userDecoder) one(index int, raw []byte) {
 func (d *userDecoder) member(c *scan.Cursor, key []byte, u *store.User) {
 	switch string(key) {
 	case "id":
-		u.ID = string(c.Str(audience.MaxUserID))
+		if u.ID = string(c.Str(audience.MaxUserID)); isContact(u.ID) {
+			c.Fail(scan.Invalid, "your own id of the user, not an e-mail address or a phone number")
+			c.Redact()
+		}
+	case "email", "phone", "phone_number", "device_id", "idfa", "gaid":
+		// Not ignored like other unknown members: the sender would believe that
+		// we take it, and go on sending it.
+		c.Skip()
+		c.Fail(scan.Invalid, "left out: it is taken only as a SHA-256, in email_sha256, phone_sha256 or device_sha256")
+		c.Redact()
 	case "email_sha256":
 		u.Emails = digests(c)
 	case "phone_sha256":
@@ -219,6 +229,17 @@ func (d *userDecoder) member(c *scan.Cursor, key []byte, u *store.User) {
 	default:
 		c.Skip()
 	}
+}
+
+// isContact reports what is an e-mail address or a phone number beyond doubt:
+// such an id would be personal data in the clear wherever it goes.
+func isContact(id string) bool {
+	if digits, ok := strings.CutPrefix(id, "+"); ok {
+		return len(digits) >= 8 && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
+	}
+	name, domain, ok := strings.Cut(id, "@")
+	dot := strings.LastIndexByte(domain, '.')
+	return ok && name != "" && dot > 0 && dot < len(domain)-2 && !strings.ContainsAny(domain, "@:/")
 }
 
 func consentOf(c *scan.Cursor) audience.Consent {

@@ -89,6 +89,8 @@ func TestPermissionFailsClosed(t *testing.T) {
 	f(`,"device":{"dnt":1,"lmt":0}`, audience.Signals{LMT: true})
 	f(`,"user":{"yob":2008}`, audience.Signals{Age: 17})
 	f(`,"user":{"yob":2026}`, audience.Signals{Age: 1})
+	f(`,"user":{"yob":2008,"yob":1980}`, audience.Signals{Age: 17})
+	f(`,"regs":{"coppa":1,"coppa":0},"regs":{"coppa":0}`, audience.Signals{COPPA: true})
 	f(`,"user":{"yob":1800}`, audience.Signals{})
 	f(`,"device":{"geo":{"country":"DEU"}}`, audience.Signals{Country: [2]byte{'D', 'E'}})
 	f(`,"user":{"geo":{"country":"DEU"}}`, audience.Signals{})

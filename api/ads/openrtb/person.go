@@ -140,7 +140,9 @@ func (d *Decoder) user() {
 		case "buyeruid":
 			ours = c.Str(MaxText)
 		case "yob":
-			req.Signals.Age = d.youngest(d.year())
+			if age := d.youngest(d.year()); age != 0 && (req.Signals.Age == 0 || age < req.Signals.Age) {
+				req.Signals.Age = age // given twice, the younger counts
+			}
 		case "gender":
 			req.Gender = genderOf(c.Str(MaxText))
 		case "keywords":
