@@ -150,9 +150,9 @@ func (s *Server) click(ctx *fasthttp.RequestCtx) {
 	cancel()
 	s.stats.beacons[serving.SignalClick][receipt.Status].Add(1)
 	// The destination was checked when the ad was made; this is the last line.
-	if web := strings.HasPrefix(receipt.Redirect, "https://") || strings.HasPrefix(receipt.Redirect, "http://"); web && receipt.Status != serving.BeaconForged {
+	if isWeb(receipt.Redirect) && receipt.Status != serving.BeaconForged {
 		ctx.SetStatusCode(fasthttp.StatusFound)
-		ctx.Response.Header.Set("Location", receipt.Redirect)
+		ctx.Response.Header.Set("Location", inASCII(receipt.Redirect))
 		ctx.Response.Header.Set("Referrer-Policy", "no-referrer")
 		return
 	}
@@ -161,4 +161,35 @@ func (s *Server) click(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.refuse(ctx, fasthttp.StatusNotFound, codeNotFound, "not a click of ours")
+}
+
+// isWeb reports an address of the web; the scheme may be written in capitals.
+func isWeb(address string) bool {
+	scheme, _, ok := strings.Cut(address, "://")
+	return ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))
+}
+
+// inASCII escapes what a header may not hold: people type addresses in their own
+// script.
+func inASCII(address string) string {
+	outside := func(b byte) bool { return b <= ' ' || b >= 0x7f }
+	n := 0
+	for i := range len(address) {
+		if outside(address[i]) {
+			n++
+		}
+	}
+	if n == 0 {
+		return address
+	}
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 0, len(address)+2*n)
+	for i := range len(address) {
+		if b := address[i]; outside(b) {
+			out = append(out, '%', digits[b>>4], digits[b&15])
+		} else {
+			out = append(out, b)
+		}
+	}
+	return string(out)
 }

@@ -64,6 +64,16 @@ func TestClickGoesOnlyToTheSignedDestination(t *testing.T) {
 	f("/t/x/abc", 404)
 	h.confirm.redirect = "javascript:alert(1)"
 	f("/t/c/tok", 404)
+	to := func(redirect, want string) {
+		t.Helper()
+		h.confirm.redirect = redirect
+		if r := h.do("GET", "/t/c/tok", ""); r.StatusCode() != 302 || string(r.Header.Peek("Location")) != want {
+			t.Errorf("%q: %d to %q, want %q", redirect, r.StatusCode(), r.Header.Peek("Location"), want)
+		}
+	}
+	to("HTTPS://Shop.example/A", "HTTPS://Shop.example/A")
+	to("https://shop.example/متجر?a=é", "https://shop.example/%D9%85%D8%AA%D8%AC%D8%B1?a=%C3%A9")
+	to("https://shop.example/\r\nSet-Cookie:%20a=b\u0085\x00", "https://shop.example/%0D%0ASet-Cookie:%20a=b%C2%85%00")
 	h.confirm.redirect = ""
 	h.confirm.status = serving.BeaconOverload
 	f("/t/c/tok", 503)
