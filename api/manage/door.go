@@ -137,6 +137,11 @@ func readBody(r *http.Request) ([]byte, *Fault) {
 		f.Status = http.StatusUnsupportedMediaType
 		return nil, f
 	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		f := invalidValue("Content-Encoding", "UNKNOWN_VALUE", "the body must not be compressed", coding, "identity, or absent")
+		f.Status = http.StatusUnsupportedMediaType
+		return nil, f
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBodyBytes))
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {

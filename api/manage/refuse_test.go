@@ -106,6 +106,7 @@ func TestMalformedBodies(t *testing.T) {
 	w.post(w.a.token, path, `{"campaign_name":"`+strings.Repeat("x", 1<<20)+`"}`).refused(413, 40002, "body", "TOO_LONG")
 	w.post(w.a.token, path, `{}`, "Content-Type", "text/plain").refused(415, 40002, "Content-Type", "UNKNOWN_VALUE")
 	w.post(w.a.token, path, `{}`, "Content-Type", "application/x-www-form-urlencoded").refused(415, 40002, "Content-Type", "UNKNOWN_VALUE")
+	w.post(w.a.token, path, `{}`, "Content-Encoding", "gzip").refused(415, 40002, "Content-Encoding", "UNKNOWN_VALUE")
 	many := w.post(w.a.token, path, `{"advertiser_id":`+w.a.advertiser+`,"q":1}`).refused(400, 40002, "advertiser_id", "WRONG_TYPE")
 	many.refused(400, 40002, "campaign_name", "REQUIRED").refused(400, 40002, "q", "UNKNOWN_FIELD")
 }
