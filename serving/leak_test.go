@@ -8,6 +8,7 @@ import (
 
 	"mazad/campaign"
 	"mazad/campaign/campaigntest"
+	"mazad/events"
 	"mazad/internal/money"
 	"mazad/pacing"
 )
@@ -157,5 +158,25 @@ func TestTheNextDayIsReadyAtMidnight(t *testing.T) {
 	s.treasurer.readmit(midnight)
 	if n := len(s.serve(5)); n != 3 {
 		t.Errorf("%d ads on the new day's budget for 3.5", n)
+	}
+}
+
+// TestATestRequestCostsNothing: it is decided and tracked, never held or billed.
+func TestATestRequestCostsNothing(t *testing.T) {
+	s, _ := lone(t, 100_000_000, 1_000_000_000)
+	tr, d := s.track(t)
+	var req Request
+	var resp Response
+	s.request(0, 1, &req)
+	req.Test = true
+	s.engine.Decide(&req, &resp)
+	if held, _ := s.account(); len(resp.Ads) != 1 || held != 0 {
+		t.Fatalf("%d ads, %s held", len(resp.Ads), held)
+	}
+	if r := tr.Confirm(context.Background(), &Beacon{Signal: SignalImpression, Token: resp.Ads[0].Token}); r.Status != BeaconFree {
+		t.Errorf("the impression of a test is %s", r.Status)
+	}
+	if r := records(t, d)[0]; r.BilledNanos != 0 || r.Reason != events.ReasonTest {
+		t.Errorf("recorded: %s billed, reason %d", r.BilledNanos, r.Reason)
 	}
 }

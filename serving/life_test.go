@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"mazad/campaign"
+	"mazad/events"
+	"mazad/internal/id"
 	"mazad/internal/money"
 	"mazad/ledger"
 	"mazad/pacing"
@@ -108,4 +110,45 @@ func TestAWalletIsLeasedInSlices(t *testing.T) {
 			t.Errorf("of a wallet of %s (taken for %s) %s are leased at once", s.leases.Funded(), l.ceiling, totals.Avail)
 		}
 	}
+}
+
+// TestARepeatAcrossLivesIsBookedOnce: of two records with one token the first in
+// stream order counts, also when a restart lies between them; and the ledger hears
+// of the day and of the life that the token was made in.
+func TestARepeatAcrossLivesIsBookedOnce(t *testing.T) {
+	s, g := lone(t, 100_000_000, 1_000_000_000)
+	tr, d := s.track(t)
+	books := &rowBooks{fakeBooks: fakeBooks{spent: map[id.AdGroup]money.Sum{}}}
+	open := func() *Bookkeeper {
+		k, err := NewBookkeeper(context.Background(), BookkeeperConfig{Clock: s.clock, Stream: d, Books: books})
+		must(t, err)
+		_, err = k.Recover(context.Background(), func(*events.Record) {})
+		must(t, err)
+		return k
+	}
+	first := open()
+	tr.Confirm(context.Background(), &Beacon{Signal: SignalImpression, Token: s.serve(1)[0]})
+	_, err := first.Pass(context.Background())
+	must(t, err)
+	again := records(t, d)[0]
+	again.Personal = events.Personal{}
+	must(t, d.Append(context.Background(), &again))
+	open()
+	if got := books.spent[g.ID]; got != money.SumOf(s.market.Floor) {
+		t.Errorf("%s booked for one impression of %s", got, s.market.Floor)
+	}
+	day := pacing.DayKey(noon, mustZone(t, s.tree.Advertisers[0].Zone))
+	if len(books.rows) != 1 || books.rows[0].Day != day || books.rows[0].Generation != s.treasurer.Generation() {
+		t.Errorf("booked %+v, want day %d of life %d", books.rows, day, s.treasurer.Generation())
+	}
+}
+
+type rowBooks struct {
+	fakeBooks
+	rows []ledger.SpendRow
+}
+
+func (b *rowBooks) PostSpend(ctx context.Context, batch ledger.SpendBatch) (ledger.Posted, error) {
+	b.rows = append(b.rows, batch.Rows...)
+	return b.fakeBooks.PostSpend(ctx, batch)
 }
