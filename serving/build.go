@@ -73,7 +73,7 @@ func (b *builder) add(g *campaign.AdGroup) error {
 	if adv == nil || camp == nil {
 		return errOrphan
 	}
-	compiled := adGroup{id: g.ID, campaign: g.Campaign, advertiser: g.Advertiser, adFrom: uint32(len(b.snap.ads))}
+	compiled := adGroup{id: g.ID, advertiser: g.Advertiser, adFrom: uint32(len(b.snap.ads))}
 	reason := b.active(adv, camp, g)
 	if reason == ReasonNone {
 		compiled.billing, compiled.bid, reason = billingOf(g)
@@ -81,7 +81,7 @@ func (b *builder) add(g *campaign.AdGroup) error {
 	if reason == ReasonNone {
 		for _, a := range b.ads[g.ID] {
 			if a.OperationStatus == campaign.Enable && a.Review == campaign.ReviewApproved {
-				b.snap.ads = append(b.snap.ads, servedAd{creative: newCreative(a, compiled.billing), goal: goalOf(compiled.billing)})
+				b.snap.ads = append(b.snap.ads, b.ad(a, compiled.billing))
 			}
 		}
 		compiled.adTo = uint32(len(b.snap.ads))
@@ -107,13 +107,22 @@ func (b *builder) add(g *campaign.AdGroup) error {
 	if g.ScheduleType == campaign.ScheduleStartEnd {
 		compiled.endMS = unixMS(g.ScheduleEnd)
 	}
-	compiled.state = b.groups.state(g.ID)
-	if compiled.state == nil {
+	state := b.groups.state(g.ID)
+	if state == nil {
 		return errors.New("it has no limits: the treasurer must see a tree before it is compiled")
 	}
+	compiled.hot = state.groupHot
+	b.snap.states = append(b.snap.states, state)
 	b.rules = append(b.rules, rule)
 	b.snap.groups = append(b.snap.groups, compiled)
 	return nil
+}
+
+func (b *builder) ad(a *campaign.Ad, billing Billing) servedAd {
+	s := servedAd{creative: newCreative(a, billing), goal: goalOf(billing)}
+	c := &s.creative
+	s.domain, s.category = b.snap.labels.add("domain ", c.Domain, c.DomainTags), b.snap.labels.add("category ", c.Category, c.CategoryTags)
+	return s
 }
 
 func (b *builder) active(adv *campaign.Advertiser, camp *campaign.Campaign, g *campaign.AdGroup) Reason {

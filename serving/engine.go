@@ -110,6 +110,7 @@ func (e *Engine) decide(req *Request, resp *Response, tr *Trace) {
 	matched := w.match()
 	w.matched = len(matched)
 	tr.begin(w, matched)
+	w.screen(matched)
 	if req.Door == DoorOpenRTB {
 		for i := range req.Slots {
 			e.fill(w, matched, i, i+1, tr)
@@ -254,7 +255,7 @@ func (e *Engine) hold(w *worker, winners []auction.Winner) (int, Reason) {
 
 func (e *Engine) holdOne(w *worker, c *ref, h *holding) Reason {
 	g := &w.snap.groups[c.ord]
-	h.group, h.day = g.state, w.cal.day[g.zone]
+	h.group, h.day = w.snap.states[c.ord], w.cal.day[g.zone]
 	h.amount = h.winner.Price
 	if g.billing != BillingCPM { // expected cost
 		h.amount = h.winner.PricePerImpression

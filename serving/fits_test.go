@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"mazad/targeting"
@@ -11,7 +13,8 @@ func TestFitsSlot(t *testing.T) {
 	video := Creative{Format: FormatVideo, W: 720, H: 1280, DurationMS: 15000, VideoURL: "https://a.example/v.mp4"}
 	f := func(what string, c Creative, s Slot, want Reason) {
 		t.Helper()
-		if got := fitsSlot(&c, &s); got != want {
+		fit := fitOf(&c)
+		if got := fitsSlot(&fit, &s); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}
 	}
@@ -37,10 +40,16 @@ func TestFitsSlot(t *testing.T) {
 }
 
 func TestABlockCoversWhatIsBelow(t *testing.T) {
-	c := Creative{Format: FormatImage, DomainTags: nil}
-	a := newCreative(&campaignAd, BillingCPM)
-	c.DomainTags, c.CategoryTags = a.DomainTags, tagsUp("IAB7-1", "-", lastDash)
-	w := worker{req: &Request{}}
+	c := newCreative(&campaignAd, BillingCPM)
+	c.CategoryTags = tagsUp("IAB7-1", "-", lastDash)
+	fit := fitOf(&c)
+	snap := &Snapshot{}
+	for i := range 200 { // neighbours, so that numbers pass a word
+		name := "shop" + strconv.Itoa(i) + ".example"
+		snap.labels.add("domain ", name, tagsUp(name, ".", strings.Index))
+	}
+	fit.domain, fit.category = snap.labels.add("domain ", c.Domain, c.DomainTags), snap.labels.add("category ", "IAB7-1", c.CategoryTags)
+	w := worker{req: &Request{}, snap: snap}
 	f := func(what string, domain, category string, want Reason) {
 		t.Helper()
 		w.req.BlockedDomains, w.req.BlockedCategories = nil, nil
@@ -50,7 +59,8 @@ func TestABlockCoversWhatIsBelow(t *testing.T) {
 		if category != "" {
 			w.req.BlockedCategories = []uint64{uint64(targeting.TagOf([]byte(category)))}
 		}
-		if got := w.fits(&c, &Slot{Formats: FormatImage}); got != want {
+		w.screen(nil)
+		if got := w.fits(&fit, &Slot{Formats: FormatImage}); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}
 	}

@@ -164,7 +164,7 @@ func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *ca
 	state := a.groups[g.ID]
 	if state == nil {
 		a.t.groupN++
-		state = &groupState{id: g.ID, index: a.t.groupN}
+		state = &groupState{id: g.ID, index: a.t.groupN, groupHot: a.t.newHot()}
 		state.pace.Store(uint64(money.One))
 		a.groups[g.ID] = state
 	}
@@ -178,6 +178,18 @@ func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *ca
 		state.need.Store(1)
 	}
 	return nil
+}
+
+// hotChunk is how many groupHots are laid out together: 64 KiB.
+const hotChunk = 4096
+
+func (t *Treasurer) newHot() *groupHot {
+	if len(t.hot) == 0 {
+		t.hot = make([]groupHot, hotChunk)
+	}
+	h := &t.hot[0]
+	t.hot = t.hot[1:]
+	return h
 }
 
 // limit finds or makes a limit and sets its ceiling.

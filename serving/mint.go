@@ -20,7 +20,7 @@ func (e *Engine) mint(w *worker, h *holding, r *ref, serial uint64, dst []byte) 
 	t.Reset()
 	t.ID = events.TokenID{Partition: e.cfg.Partition, Generation: e.cfg.Treasurer.Generation(), Serial: serial}
 	t.AuctionID = w.auctionID
-	t.Advertiser, t.Campaign, t.AdGroup, t.Ad = g.advertiser, g.campaign, g.id, c.Ad
+	t.Advertiser, t.Campaign, t.AdGroup, t.Ad = g.advertiser, c.Campaign, g.id, c.Ad
 	t.Revision, t.Model = w.snap.Revision, uint32(w.snap.model.Version())
 	t.PriceNanos, t.BidNanos = h.winner.Price, g.bid
 	if w.req.Door == DoorOpenRTB {
@@ -40,7 +40,7 @@ func (e *Engine) mint(w *worker, h *holding, r *ref, serial uint64, dst []byte) 
 	t.Country = [2]byte{byte(q.Country >> 8), byte(q.Country)}
 	t.Age, t.OS, t.Placement, t.Universe = uint8(q.Age), uint8(q.OS), uint8(q.Placement), uint8(w.universe)
 	t.Region, t.Language = uint64(q.Region), uint16(q.Language)
-	t.Chain, t.Hold = g.state.index, uint64(h.amount)
+	t.Chain, t.Hold = h.group.index, uint64(h.amount)
 	binary.LittleEndian.PutUint64(w.features[:], uint64(cand.Rate))
 	binary.LittleEndian.PutUint64(w.features[8:], uint64(cand.Pacing))
 	t.Features = w.features[:]

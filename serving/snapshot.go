@@ -40,7 +40,9 @@ type Snapshot struct {
 	Built    time.Time
 	groups   []adGroup // by targeting.Ord
 	ads      []servedAd
-	rates    []money.PPB // by ad: expected billing events per impression
+	fits     []adFit       // by ad: what gather reads, apart from the creative
+	states   []*groupState // by targeting.Ord
+	labels   labels
 	index    *targeting.Index
 	zones    []*time.Location // by targeting.Rule.Zone
 	model    *prediction.Model
@@ -51,54 +53,87 @@ type Snapshot struct {
 // AdGroups is the number of ad groups that can compete.
 func (s *Snapshot) AdGroups() int { return len(s.groups) }
 
-// adGroup is one competitor. state outlives the snapshot.
+// adGroup is one competitor: what gather reads of it, in one cache line, because
+// at 100,000 ad groups a request meets a thousand of them that it has not seen for
+// long.
 type adGroup struct {
-	id         id.AdGroup
-	campaign   id.Campaign
-	advertiser id.Advertiser
-	state      *groupState
+	hot        *groupHot
+	startMS    int64       // 0 = open
+	endMS      int64       // 0 = open
 	bid        money.Nanos // per billing event, market currency
-	billing    Billing
-	startMS    int64 // 0 = open
-	endMS      int64 // 0 = open
-	cap        audience.Cap
-	zone       uint16
+	advertiser id.Advertiser
+	id         id.AdGroup
 	adFrom     uint32 // its ads are ads[adFrom:adTo]
 	adTo       uint32
+	zone       uint16
+	cap        audience.Cap
+	billing    Billing
+}
+
+// adFit is what decides whether an ad fits a slot, and what it is worth.
+type adFit struct {
+	rate       money.PPB // expected billing events per impression
+	ad         id.Ad
+	durationMS uint32
+	domain     label
+	category   label
+	w, h       uint16
+	format     Format
+	video      bool // has a video
+	image      bool // has an image
+	secure     bool // everything it loads is https
+}
+
+func fitOf(c *Creative) adFit {
+	return adFit{
+		ad: c.Ad, durationMS: c.DurationMS, w: c.W, h: c.H, format: c.Format, video: c.VideoURL != "", image: c.ImageURL != "",
+		secure: isHTTPS(c.VideoURL) && isHTTPS(c.ImageURL),
+	}
 }
 
 // servedAd is an ad with what the request path needs of it.
 type servedAd struct {
 	creative Creative
 	goal     prediction.Goal
+	domain   label
+	category label
 }
 
 // withModel returns a snapshot that predicts with another model and shares the
 // rest.
 func (s *Snapshot) withModel(m *prediction.Model) *Snapshot {
 	c := *s
-	c.model, c.rates = m, make([]money.PPB, len(s.ads))
+	c.model, c.fits = m, make([]adFit, len(s.ads))
 	for i := range s.groups {
 		g := &s.groups[i]
 		for a := g.adFrom; a < g.adTo; a++ {
-			c.rates[a] = money.One
+			c.fits[a] = fitOf(&s.ads[a].creative)
+			c.fits[a].domain, c.fits[a].category = s.ads[a].domain, s.ads[a].category
+			c.fits[a].rate = money.One
 			if g.billing != BillingCPM {
-				c.rates[a] = m.Rate(s.ads[a].goal, &prediction.Key{Ad: s.ads[a].creative.Ad, AdGroup: g.id, Campaign: g.campaign})
+				k := &s.ads[a].creative
+				c.fits[a].rate = m.Rate(s.ads[a].goal, &prediction.Key{Ad: k.Ad, AdGroup: k.AdGroup, Campaign: k.Campaign})
 			}
 		}
 	}
 	return &c
 }
 
+// groupHot is the part of a groupState that every request reads. The Treasurer
+// lays it out densely, in the order of the tree, which is that of the snapshot.
+type groupHot struct {
+	pace atomic.Uint64 // money.PPB, set by the Treasurer
+	dry  atomic.Uint32 // Reason: no money left, set on a refused hold, cleared by the Treasurer
+}
+
 // groupState is what an ad group carries from snapshot to snapshot: its limits,
 // its pacing multiplier and whether money is left. Fields that Decide reads are
 // atomic; the rest belongs to the Treasurer.
 type groupState struct {
-	id     id.AdGroup
-	index  uint32        // dense; stands in tokens
-	pace   atomic.Uint64 // money.PPB, set by the Treasurer
-	dry    atomic.Uint32 // Reason: no money left, set on a refused hold, cleared by the Treasurer
-	need   atomic.Int64  // nanos: the hold that was refused; meaningful while dry
+	id    id.AdGroup
+	index uint32 // dense; stands in tokens
+	*groupHot
+	need   atomic.Int64 // nanos: the hold that was refused; meaningful while dry
 	chain  atomic.Pointer[pacing.Chain]
 	smooth atomic.Bool
 

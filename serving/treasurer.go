@@ -58,6 +58,7 @@ type Treasurer struct {
 	back   []ledger.LeaseReturn // taken out of the Book, not yet given back to the store
 	due    schedule
 	groupN uint32
+	hot    []groupHot // not given out yet
 
 	leftOut error
 

@@ -37,6 +37,8 @@ type worker struct {
 	refs     []ref // parallel to cands
 	held     []holding
 	placed   []targeting.Ord // already in the response
+	screened []Reason        // by matched ad group: why it may not compete
+	blocked  blocked
 	lost     [ReasonCount]uint32
 	matched  int
 	slot     int // of the request: the first of the running auction
@@ -77,16 +79,42 @@ func (w *worker) end() {
 	w.personal.Contextual = targeting.Contextual{}
 }
 
+// screen finds out, once a request, which matched ad groups may compete at all.
+func (w *worker) screen(matched []targeting.Ord) {
+	w.screened = w.screened[:0]
+	w.blocked.reset()
+	w.blocked.read(&w.snap.labels, w.req.BlockedDomains, w.req.BlockedCategories)
+	ms := w.now.UnixMilli()
+	for _, ord := range matched {
+		w.screened = append(w.screened, w.eligible(&w.snap.groups[ord], ms))
+	}
+}
+
+// eligible checks what depends on the ad group alone, cheapest first.
+func (w *worker) eligible(g *adGroup, ms int64) Reason {
+	switch {
+	case ms < g.startMS || g.endMS != 0 && ms >= g.endMS:
+		return ReasonNotActive
+	case w.req.Door == DoorOpenRTB && g.billing != BillingCPM:
+		return ReasonBillingEvent // the exchange charges by the impression whatever the click rate turns out to be
+	case g.cap.Impressions > 0 && w.userKey != 0 && !w.frequency.Allows(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone]):
+		return ReasonFrequency
+	}
+	return Reason(g.hot.dry.Load())
+}
+
 // gather makes a candidate of every matched ad group that may take the slot.
 func (w *worker) gather(matched []targeting.Ord, slot *Slot, tr *Trace) {
 	w.cands, w.refs = w.cands[:0], w.refs[:0]
-	for _, ord := range matched {
+	for i, ord := range matched {
 		g := &w.snap.groups[ord]
-		reason := w.eligible(ord, g)
+		reason := w.screened[i]
 		ad := uint32(0)
-		var rate money.PPB
+		if reason == ReasonNone && len(w.placed) > 0 && w.beside(ord, g) {
+			reason = ReasonDiversity
+		}
 		if reason == ReasonNone {
-			ad, rate, reason = w.chooseAd(g, slot)
+			ad, reason = w.chooseAd(g, slot)
 		}
 		if reason != ReasonNone {
 			w.lost[reason]++
@@ -95,111 +123,83 @@ func (w *worker) gather(matched []targeting.Ord, slot *Slot, tr *Trace) {
 		}
 		w.refs = append(w.refs, ref{ord: ord, ad: ad})
 		w.cands = append(w.cands, auction.Candidate{
-			Ad: ad, Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: rate, Pacing: money.PPB(g.state.pace.Load()),
+			Ad: ad, Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: w.snap.fits[ad].rate, Pacing: money.PPB(g.hot.pace.Load()),
 		})
 	}
 }
 
-// eligible checks what depends on the ad group alone, cheapest first.
-func (w *worker) eligible(ord targeting.Ord, g *adGroup) Reason {
-	if dry := g.state.dry.Load(); dry != 0 {
-		return Reason(dry)
-	}
-	ms := w.now.UnixMilli()
-	if ms < g.startMS || g.endMS != 0 && ms >= g.endMS {
-		return ReasonNotActive
-	}
-	if w.req.Door == DoorOpenRTB && g.billing != BillingCPM {
-		return ReasonBillingEvent // the exchange charges by the impression whatever the click rate turns out to be
-	}
-	if g.cap.Impressions > 0 && w.userKey != 0 && !w.frequency.Allows(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone]) {
-		return ReasonFrequency
-	}
+// beside reports an ad group that is in this answer already, or, where slots are
+// sold one by one, whose advertiser is.
+func (w *worker) beside(ord targeting.Ord, g *adGroup) bool {
 	for _, p := range w.placed {
-		if p == ord || w.snap.groups[p].advertiser == g.advertiser && w.req.Door == DoorOpenRTB {
-			return ReasonDiversity
-		}
-	}
-	return ReasonNone
-}
-
-// chooseAd picks the ad of the group that fits the slot and has the highest
-// rate of billing events; of equals the first. The reason is that of the last
-// ad that did not fit.
-func (w *worker) chooseAd(g *adGroup, slot *Slot) (ad uint32, rate money.PPB, reason Reason) {
-	reason = ReasonFormat
-	found := false
-	for i := g.adFrom; i < g.adTo; i++ {
-		a := &w.snap.ads[i]
-		if why := w.fits(&a.creative, slot); why != ReasonNone {
-			if !found {
-				reason = why
-			}
-			continue
-		}
-		r := w.snap.rates[i]
-		if !found || r > rate {
-			ad, rate, reason, found = i, r, ReasonNone, true
-		}
-	}
-	return ad, rate, reason
-}
-
-// fits checks a creative against the slot and the request's block lists.
-func (w *worker) fits(c *Creative, slot *Slot) Reason {
-	if reason := fitsSlot(c, slot); reason != ReasonNone {
-		return reason
-	}
-	if w.req.Secure && !c.secure() {
-		return ReasonSecure
-	}
-	for _, d := range w.req.BlockedDomains {
-		if slices.Contains(c.DomainTags, d) {
-			return ReasonBlockedDomain
-		}
-	}
-	for _, d := range w.req.BlockedCategories {
-		if slices.Contains(c.CategoryTags, d) {
-			return ReasonBlockedCategory
-		}
-	}
-	for _, r := range w.req.Recent {
-		if r == c.Ad {
-			return ReasonRecent
-		}
-	}
-	return ReasonNone
-}
-
-// fitsSlot checks what the slot itself asks for. Sizes bind images only; a native
-// slot names the least size of its image and whether it needs a video.
-func fitsSlot(c *Creative, slot *Slot) Reason {
-	plain := c.Format&slot.Formats != 0
-	native := slot.Formats&FormatNative != 0 && c.Format&(FormatImage|FormatVideo) != 0 &&
-		(!slot.NeedsVideo || c.VideoURL != "") &&
-		(slot.MinSize == Size{} || c.ImageURL != "" && c.W >= slot.MinSize.W && c.H >= slot.MinSize.H)
-	switch {
-	case !plain && !native:
-		return ReasonFormat
-	case plain && c.Format == FormatImage && len(slot.Sizes) > 0 && !fitsSize(c, slot.Sizes) && !native:
-		return ReasonSize
-	case c.Format == FormatVideo && (slot.MinDurationMS > 0 && c.DurationMS < slot.MinDurationMS || slot.MaxDurationMS > 0 && c.DurationMS > slot.MaxDurationMS):
-		return ReasonDuration
-	}
-	return ReasonNone
-}
-
-func fitsSize(c *Creative, sizes []Size) bool {
-	for _, s := range sizes {
-		if s.W == c.W && s.H == c.H {
+		if p == ord || w.req.Door == DoorOpenRTB && w.snap.groups[p].advertiser == g.advertiser {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Creative) secure() bool {
-	return isHTTPS(c.VideoURL) && isHTTPS(c.ImageURL)
+// chooseAd picks the ad of the group that fits the slot and has the highest
+// rate of billing events; of equals the first. The reason is that of the first
+// ad if none fits.
+func (w *worker) chooseAd(g *adGroup, slot *Slot) (ad uint32, reason Reason) {
+	reason = ReasonFormat
+	found := false
+	for i := g.adFrom; i < g.adTo; i++ {
+		f := &w.snap.fits[i]
+		if why := w.fits(f, slot); why != ReasonNone {
+			if i == g.adFrom {
+				reason = why
+			}
+			continue
+		}
+		if !found || f.rate > w.snap.fits[ad].rate {
+			ad, found = i, true
+		}
+	}
+	if found {
+		reason = ReasonNone
+	}
+	return ad, reason
+}
+
+// fits checks an ad against the slot and the request's block lists.
+func (w *worker) fits(f *adFit, slot *Slot) Reason {
+	if reason := fitsSlot(f, slot); reason != ReasonNone {
+		return reason
+	}
+	if w.req.Secure && !f.secure {
+		return ReasonSecure
+	}
+	if slices.Contains(w.req.Recent, f.ad) {
+		return ReasonRecent
+	}
+	switch {
+	case len(w.blocked.set) == 0:
+	case w.blocked.has(f.domain):
+		return ReasonBlockedDomain
+	case w.blocked.has(f.category):
+		return ReasonBlockedCategory
+	}
+	return ReasonNone
+}
+
+// fitsSlot checks what the slot itself asks for. Sizes bind images only; a native
+// slot names the least size of its image and whether it needs a video.
+func fitsSlot(f *adFit, slot *Slot) Reason {
+	plain := f.format&slot.Formats != 0
+	native := slot.Formats&FormatNative != 0 && f.format&(FormatImage|FormatVideo) != 0 &&
+		(!slot.NeedsVideo || f.video) &&
+		(slot.MinSize == Size{} || f.image && f.w >= slot.MinSize.W && f.h >= slot.MinSize.H)
+	switch {
+	case !plain && !native:
+		return ReasonFormat
+	case plain && !native && f.format == FormatImage && len(slot.Sizes) > 0 && !slices.Contains(slot.Sizes, Size{f.w, f.h}):
+		return ReasonSize
+	case f.format == FormatVideo && (slot.MinDurationMS > 0 && f.durationMS < slot.MinDurationMS || slot.MaxDurationMS > 0 && f.durationMS > slot.MaxDurationMS):
+		return ReasonDuration
+	}
+	return ReasonNone
 }
 
 func isHTTPS(u string) bool { return u == "" || len(u) > 8 && u[:8] == "https://" }

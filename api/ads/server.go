@@ -64,6 +64,7 @@ func New(cfg Config) (*Server, error) {
 		IdleTimeout:           l.Idle,
 		MaxRequestBodySize:    max(l.FeedBytes, l.BidBytes, l.EventsBytes),
 		ReadBufferSize:        8 << 10, // request line and headers, with a token in the path
+		WriteBufferSize:       16 << 10, // an answer with ten ads goes out in one system call
 		TCPKeepalive:          true,
 
 		DisablePreParseMultipartForm: true, // a body is JSON or refused, never files
