@@ -1278,7 +1278,7 @@ type Token struct {
 	TokenId Id `json:"token_id"`
 }
 
-// TokenCreateRequest Bound to advertiser_id or bc_id; without either, to what the calling token belongs to. The operator may leave both out for decision and event tokens.
+// TokenCreateRequest Bound to advertiser_id or bc_id; without either, to what the calling token belongs to. An event token belongs to one advertiser. The operator may leave both out for an event token and leaves both out for a decision token, which nobody else may make.
 type TokenCreateRequest struct {
 	// AdvertiserId Examples: 7123456789012345678
 	AdvertiserId *Id `json:"advertiser_id,omitempty"`
@@ -5566,4 +5566,4 @@ func (sh *strictHandler) ReportIntegratedGet(w http.ResponseWriter, r *http.Requ
 }
 
 // SpecSHA256 is the hash of the openapi.yaml that this file was made from.
-const SpecSHA256 = "274f45c630e42ab0ed1bb7260980b3f6b67ddc8ce45488309e09e4bb4938544c"
+const SpecSHA256 = "ad12577eaaf68fb23b26407a99fbade456c88572bd64c4768c328efaf3deaf38"
