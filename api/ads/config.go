@@ -148,10 +148,18 @@ func (c *Config) validate() error {
 	if _, err := money.ParseCurrency(string(c.Currency)); err != nil {
 		return fmt.Errorf("Currency: %w", err)
 	}
-	u, err := url.Parse(c.PublicURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
-		strings.HasSuffix(c.PublicURL, "/") || strings.ContainsAny(c.PublicURL, "\"\\<>'&] \t\r\n") {
-		return fmt.Errorf("PublicURL: %q: want http(s)://host without a slash at the end", c.PublicURL)
+	if err := CheckPublicURL(c.PublicURL); err != nil {
+		return fmt.Errorf("PublicURL: %q: %w", c.PublicURL, err)
 	}
 	return c.Limits.validate()
+}
+
+// CheckPublicURL says what a PublicURL must be, when s is not one.
+func CheckPublicURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
+		strings.HasSuffix(s, "/") || strings.ContainsAny(s, "\"\\<>'&] \t\r\n") {
+		return errors.New("want http(s)://host without a query, and without a slash at the end")
+	}
+	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
+	"mazad/api/ads"
 	"mazad/internal/money"
 
 	"go.yaml.in/yaml/v3"
@@ -143,7 +145,10 @@ func LoadConfig(path string) (Config, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
 	dec.KnownFields(true)
 	if err := dec.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
-		return cfg, fmt.Errorf("%s: %s", path, plainYAML(err))
+		return cfg, fmt.Errorf("%s: %s", path, plainYAML(err, raw))
+	}
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return cfg, fmt.Errorf("%s: holds more than one YAML document: only the first would be read", path)
 	}
 	if err := cfg.Validate(); err != nil {
 		return cfg, fmt.Errorf("%s: %w", path, err)
@@ -151,19 +156,35 @@ func LoadConfig(path string) (Config, error) {
 	return cfg, nil
 }
 
-// plainYAML drops the Go type names that the YAML package prints.
-func plainYAML(err error) string {
+// plainYAML drops the Go type names that the YAML package prints, and names the
+// key of a value that has the wrong type.
+func plainYAML(err error, raw []byte) string {
 	s := strings.TrimPrefix(err.Error(), "yaml: ")
 	s = strings.ReplaceAll(s, "unmarshal errors:\n  ", "")
-	if i := strings.Index(s, " not found in type "); i >= 0 {
-		end := strings.IndexByte(s[i+1:], '\n')
-		if end < 0 {
-			end = len(s) - i - 1
+	s = unknownKey.ReplaceAllString(s, "unknown key $1")
+	lines := strings.Split(string(raw), "\n")
+	return wrongType.ReplaceAllStringFunc(s, func(m string) string {
+		part := wrongType.FindStringSubmatch(m)
+		n, _ := strconv.Atoi(part[1])
+		key := ""
+		if n >= 1 && n <= len(lines) {
+			if name, _, ok := strings.Cut(lines[n-1], ":"); ok {
+				key = strings.Trim(name, " -{\"'") + ": "
+			}
 		}
-		s = strings.Replace(s[:i], "field ", "unknown key ", 1) + s[i+1+end:]
-	}
-	return s
+		want, ok := yamlKinds[part[3]]
+		if !ok {
+			want = "keys and values as in configs/mazad.yaml"
+		}
+		return fmt.Sprintf("line %s: %s%s is not allowed: want %s", part[1], key, part[2], want)
+	})
 }
+
+var (
+	unknownKey = regexp.MustCompile(`field (.+) not found in type \S+`)
+	wrongType  = regexp.MustCompile("line (\\d+): cannot unmarshal \\S+(?: (`.*`))? into (\\S+)")
+	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
+)
 
 // Validate reports every field that cannot work, with its value and the limit.
 func (c *Config) Validate() error {
@@ -180,12 +201,15 @@ func (c *Config) Validate() error {
 		fail("data_dir", `""`, "want a folder")
 	}
 	for field, addr := range map[string]string{"ads.listen": c.Ads.Listen, "manage.listen": c.Manage.Listen, "admin.listen": c.Admin.Listen} {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
 			fail(field, fmt.Sprintf("%q", addr), "want host:port")
+		} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			fail(field, fmt.Sprintf("%q", addr), "want a port from 0 to 65535")
 		}
 	}
-	if u, err := url.Parse(c.Ads.PublicURL); c.Ads.PublicURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		fail("ads.public_url", fmt.Sprintf("%q", c.Ads.PublicURL), "want an absolute http or https URL")
+	if err := ads.CheckPublicURL(c.Ads.PublicURL); c.Ads.PublicURL != "" && err != nil {
+		fail("ads.public_url", fmt.Sprintf("%q", c.Ads.PublicURL), err.Error())
 	}
 	between("ads.concurrency", c.Ads.Concurrency, 1, 1<<20)
 	c.Market.validate(fail, between)

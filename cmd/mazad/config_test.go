@@ -74,6 +74,9 @@ func TestBadConfigsNameFieldValueAndLimit(t *testing.T) {
 			t.Errorf("%s: accepted", mistake)
 			return
 		}
+		if strings.Contains(err.Error(), "main.") || strings.Contains(err.Error(), "!!") {
+			t.Errorf("%s: %q speaks of our code", mistake, err)
+		}
 		for _, w := range words {
 			if !strings.Contains(err.Error(), w) {
 				t.Errorf("%s: %q does not say %q", mistake, err, w)
@@ -85,6 +88,11 @@ func TestBadConfigsNameFieldValueAndLimit(t *testing.T) {
 	f("weights", "market.slot_weights", "never rise")
 	f("capacity", "capacity.outstanding_tokens", "7", "1024 to")
 	f("address", "admin.listen", "8082", "host:port")
-	f("type", "line 1", "many")
+	f("type", "line 1", "many", "whole number")
+	f("section", "line 2", "ads", "want keys")
+	f("two_unknown", "unknown key x", "unknown key y")
+	f("documents", "more than one")
+	f("port", "ads.listen", "99999", "65535")
+	f("public_url", "ads.public_url", "https://ads.example.com/", "slash")
 	f("country", "privacy.opt_out_countries[0]", "usa", "ISO 3166-1")
 }
