@@ -18,7 +18,7 @@ type params struct{ names, values []string }
 
 type rows struct{}
 
-var errPlatform = errors.New("the embedded ClickHouse runs on Linux and macOS only; set reporting.url to a ClickHouse server")
+var errPlatform = errors.New("the embedded ClickHouse runs on Linux and macOS only; set clickhouse.url to a ClickHouse server")
 
 func load(string) (*library, error)                        { return nil, errPlatform }
 func (*library) dial(string) (*conn, error)                { return nil, errPlatform }

@@ -15,7 +15,7 @@ type MissingLibrary struct {
 
 func (e *MissingLibrary) Error() string {
 	return fmt.Sprintf("libchdb, the embedded ClickHouse, is not installed for %s/%s: run `make engines` or "+
-		"`npm ci --prefix reporting/embedded/npm`, or set reporting.url to a ClickHouse server (looked in %s)",
+		"`npm ci --prefix reporting/embedded/npm`, or set clickhouse.url to a ClickHouse server (looked in %s)",
 		runtime.GOOS, runtime.GOARCH, strings.Join(e.Looked, ", "))
 }
 
