@@ -63,7 +63,7 @@ func New(cfg Config) (*Server, error) {
 		WriteTimeout:          l.Write,
 		IdleTimeout:           l.Idle,
 		MaxRequestBodySize:    max(l.FeedBytes, l.BidBytes, l.EventsBytes),
-		ReadBufferSize:        8 << 10, // request line and headers, with a token in the path
+		ReadBufferSize:        8 << 10,  // request line and headers, with a token in the path
 		WriteBufferSize:       16 << 10, // an answer with ten ads goes out in one system call
 		TCPKeepalive:          true,
 
