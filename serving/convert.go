@@ -23,6 +23,7 @@ func (t *Tracker) Convert(ctx context.Context, c *Conversion) Receipt {
 	rec.Conversion.Name, rec.Conversion.EventID = []byte(c.Name), []byte(c.EventID)
 	rec.Conversion.ValueNanos = c.Value
 	copy(rec.Conversion.Currency[:], c.Currency)
+	copy(rec.Currency[:], c.Currency) // of the ad's spend, if a click is found
 	r := Receipt{EventID: rec.ID, Status: BeaconFree}
 	if !t.credit(w, c, rec, now.UnixMilli()) {
 		r.Status, r.EventID = BeaconRepeat, id.Event{}

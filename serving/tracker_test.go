@@ -281,6 +281,9 @@ func TestConversionsAreCreditedOnce(t *testing.T) {
 	if credited.Kind != events.KindConversion || credited.Ad != p.Creative.Ad || credited.Conversion.Match != events.MatchToken {
 		t.Errorf("credited: %+v", credited)
 	}
+	if string(foreign.Currency[:]) != "USD" {
+		t.Errorf("an unattributed conversion has no currency: a report would show it on a line of its own")
+	}
 	if foreign.Ad != 0 || foreign.Reason != events.ReasonUnattributed || foreign.Advertiser != id.Advertiser(other.Advertiser) {
 		t.Errorf("another advertiser's click id gave credit: %+v", foreign)
 	}
