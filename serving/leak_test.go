@@ -180,3 +180,31 @@ func TestATestRequestCostsNothing(t *testing.T) {
 		t.Errorf("recorded: %s billed, reason %d", r.BilledNanos, r.Reason)
 	}
 }
+
+// TestARefusedWinnerFreesTheOthers: the second winner's hold is refused, the
+// auction is run again, and the first winner holds once.
+func TestARefusedWinnerFreesTheOthers(t *testing.T) {
+	s := newStage(t, campaigntest.Options{AdGroups: 2, Seed: 51, CPMOnly: true, PerAdvertiser: 1, PerCampaign: 1}, 1_000_000_000)
+	for i := range s.tree.AdGroups {
+		g := &s.tree.AdGroups[i]
+		*g = blank(*g)
+		g.Budget, g.BidPrice = 100_000_000, 9_000_000
+		if i == 1 {
+			g.Budget, g.BidPrice = 1, 5_000_000
+		}
+		g.Frequency, g.FrequencyDays = 9, 1
+	}
+	s.publish(t)
+	var req Request
+	var resp Response
+	s.request(0, 2, &req)
+	s.engine.Decide(&req, &resp)
+	held, _ := s.account()
+	if limits := money.Nanos(2); len(resp.Ads) != 1 || held != limits*resp.Ads[0].Price {
+		t.Errorf("%d ads, %s held in two limits", len(resp.Ads), held)
+	}
+	if s.engine.Stats().Lost[ReasonBudget].Load() != 1 {
+		t.Error("no hold was refused: the test tests nothing")
+	}
+	s.settled(t)
+}
