@@ -59,7 +59,7 @@ func TestOpenRTBHasWhatARequestNeeds(t *testing.T) {
 		if err := json.Unmarshal(g.OpenRTB(nil), &r); err != nil {
 			t.Fatal(err)
 		}
-		if r.ID == "" || len(r.Imp) != 2 || r.Imp[0].Banner == nil || r.Imp[1].Video == nil || r.App.Bundle == "" || r.Device.UA == "" || r.User.ID == "" {
+		if r.ID == "" || len(r.Imp) != 1 || r.Imp[0].Banner == nil || r.Imp[0].Video == nil || r.App.Bundle == "" || r.Device.UA == "" || r.User.ID == "" {
 			t.Fatalf("request %+v", r)
 		}
 		countries[r.Device.Geo.Country]++
@@ -118,7 +118,7 @@ func TestOpenRTBIsSellable(t *testing.T) {
 		if !d.Decode(text, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), &req) {
 			t.Fatalf("refused: %v: %s", d.Fault(), text)
 		}
-		if u, why := policy.Decide(req.Signals, nil); len(req.Slots) != 2 || u != audience.Personal {
+		if u, why := policy.Decide(req.Signals, nil); len(req.Slots) != 1 || u != audience.Personal {
 			t.Fatalf("%d slots (%v), universe %v because %v: %s", len(req.Slots), d.Reason, u, why, text)
 		}
 		if req.Country == 0 || req.OS == targeting.OSUnknown || req.OSVersion == 0 || req.Language == 0 || req.Gender == targeting.GenderUnlimited {

@@ -2,18 +2,18 @@ package body
 
 import "fmt"
 
-// OpenRTB appends an OpenRTB 2.6 request of an app with a banner and a video
-// impression to dst, which must be empty but may have memory.
+// OpenRTB appends an OpenRTB 2.6 request of an app with one impression that takes
+// a banner or a video to dst, which must be empty but may have memory. One
+// impression, one bid: what published figures of bidders count.
 func (g *Generator) OpenRTB(dst []byte) []byte {
 	d := g.draw()
 	dst = fmt.Appendf(dst[:0], `{"id":"%016x%08x","at":1,"tmax":120,"cur":["USD"],"test":0,"allimps":0,`, g.seed, d.serial)
 	dst = append(dst, `"imp":[`...)
 	dst = fmt.Appendf(dst, `{"id":"1","tagid":"feed-top","secure":1,"instl":0,"bidfloor":%d.%02d,"bidfloorcur":"USD","displaymanager":"feedkit","displaymanagerver":"7.4.1",`, 0, 5+g.rng.IntN(90))
 	dst = append(dst, `"banner":{"id":"b1","w":320,"h":480,"format":[{"w":320,"h":480},{"w":300,"h":250},{"w":320,"h":50}],"pos":1,"btype":[4],"battr":[1,2,5,8,9],"mimes":["image/jpeg","image/png","image/gif"],"api":[5,7],"topframe":1},`...)
-	dst = append(dst, `"exp":1800,"ext":{"skadn":{"version":"4.0","sourceapp":"1234567890","skadnetids":["cstr6suwn9.skadnetwork","4fzdc2evr5.skadnetwork","2fnua5tdw4.skadnetwork"]}}},`...)
-	dst = fmt.Appendf(dst, `{"id":"2","tagid":"feed-mid","secure":1,"bidfloor":%d.%02d,"bidfloorcur":"USD",`, 1, g.rng.IntN(100))
 	dst = append(dst, `"video":{"mimes":["video/mp4","video/webm"],"minduration":5,"maxduration":60,"protocols":[2,3,5,6,7,8],"w":720,"h":1280,"startdelay":0,"placement":4,"plcmt":4,"linearity":1,"skip":1,"skipmin":6,"skipafter":5,"minbitrate":300,"maxbitrate":4000,"playbackmethod":[1,6],"delivery":[2],"pos":7,"api":[7],"playbackend":1},`...)
-	dst = append(dst, `"pmp":{"private_auction":0,"deals":[{"id":"open-feed-18","bidfloor":2.5,"bidfloorcur":"USD","at":1}]},"exp":1800}],`...)
+	dst = append(dst, `"pmp":{"private_auction":0,"deals":[{"id":"open-feed-18","bidfloor":2.5,"bidfloorcur":"USD","at":1}]},"exp":1800,`...)
+	dst = append(dst, `"ext":{"skadn":{"version":"4.0","sourceapp":"1234567890","skadnetids":["cstr6suwn9.skadnetwork","4fzdc2evr5.skadnetwork","2fnua5tdw4.skadnetwork"]}}}],`...)
 	dst, marker := g.app(dst, &d)
 	dst = g.person(dst, &d)
 	dst = append(dst, `"regs":{"coppa":0,"gdpr":0,"us_privacy":"1YNN","ext":{"dsa":{"dsarequired":0,"pubrender":0,"datatopub":2}}},`...)
