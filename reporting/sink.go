@@ -177,6 +177,7 @@ func (s *Sink) end(ctx context.Context, err error) error {
 const (
 	firstRetry   = 100 * time.Millisecond
 	longestRetry = 10 * time.Second
+	quietPause   = 2 * time.Second // pauses below it are not worth a warning: three seconds in all
 )
 
 // retry runs f until it succeeds, ctx ends, or a batch is broken.
@@ -195,7 +196,11 @@ func (s *Sink) retry(ctx context.Context, what string, f func(context.Context) e
 			st.State, st.Detail = SinkAway, err.Error()
 			st.Retries++
 		})
-		s.cfg.Log.Warn(what, "error", err, "again_in", pause)
+		level := slog.LevelWarn
+		if errors.Is(err, ErrAway) && pause < quietPause {
+			level = slog.LevelDebug // an engine that is starting
+		}
+		s.cfg.Log.Log(ctx, level, what, "error", err, "again_in", pause)
 		select {
 		case <-s.cfg.After(pause):
 		case <-ctx.Done():

@@ -148,7 +148,7 @@ func (n *Node) welcome(out io.Writer, w *demoWorld) {
 	fmt.Fprintf(out, "  feed             %s/v1/ads\n", adsURL)
 	fmt.Fprintf(out, "  OpenRTB bidder   %s/openrtb2/bid\n", adsURL)
 	fmt.Fprintf(out, "  operator         %s/metrics   /readyz   /debug/pprof/\n\n", adminURL)
-	fmt.Fprintf(out, "  why an ad won:   curl -s '%s/v1/ads?explain=1' -d '{\"user_id\":\"user-7\",\"country\":\"SA\",\"slots\":1,\"consent\":{\"personalized_ads\":true}}'\n", adsURL)
+	fmt.Fprintf(out, "  why an ad won:   curl -s '%s/v1/ads?explain=1' -d '{\"user_id\":\"user-7\",\"age\":30,\"country\":\"SA\",\"slots\":1,\"consent\":{\"personalized_ads\":true}}'\n", adsURL)
 	fmt.Fprintf(out, "  does it add up:  curl -s -X POST %s/verify\n\n", adminURL)
 }
 
