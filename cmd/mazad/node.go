@@ -111,8 +111,10 @@ func (n *Node) openDiary(ctx context.Context) error {
 		cfg.Dir = filepath.Join(n.cfg.DataDir, "diary")
 	}
 	var err error
-	n.diary, err = diary.Open(ctx, cfg)
-	return err
+	if n.diary, err = diary.Open(ctx, cfg); err != nil {
+		return fmt.Errorf("open the diary (diary.url %q, diary.max_megabytes %d, diary.decisions_megabytes %d): %w", d.URL, d.MaxMegabytes, d.DecisionsMB, err)
+	}
+	return nil
 }
 
 // lost takes back the verdict of a record that the diary accepted and lost.
