@@ -102,6 +102,7 @@ func (b *builder) add(g *campaign.AdGroup) error {
 		return err
 	}
 	compiled.zone = zone
+	compiled.notForKids = camp.Objective == campaign.ObjectiveProductSales || camp.Objective == campaign.ObjectiveLeadGeneration
 	compiled.cap = audience.Cap{Impressions: uint8(min(g.Frequency, 255)), Days: uint8(g.FrequencyDays)}
 	compiled.startMS = unixMS(g.ScheduleStart)
 	if g.ScheduleType == campaign.ScheduleStartEnd {

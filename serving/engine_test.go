@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mazad/audience"
+	"mazad/campaign"
 	"mazad/campaign/campaigntest"
 	"mazad/events"
 	"mazad/internal/money"
@@ -192,6 +193,34 @@ func TestI10ContextualIgnoresThePerson(t *testing.T) {
 			t.Errorf("refusal %d: nothing was served, so nothing was compared", k)
 		}
 	}
+}
+
+// TestI10ChildrenSeeNoShopAndNoLeadAds: under 13, or coppa=1, such campaigns do not
+// compete; a teenager may see them by context.
+func TestI10ChildrenSeeNoShopAndNoLeadAds(t *testing.T) {
+	s := newStage(t, campaigntest.Options{AdGroups: 1, Seed: 9, CPMOnly: true}, 1_000_000_000)
+	s.tree.AdGroups[0] = blank(s.tree.AdGroups[0])
+	f := func(o campaign.Objective, signals audience.Signals, want Reason) {
+		t.Helper()
+		s.tree.Campaigns[0].Objective = o
+		s.publish(t)
+		var req Request
+		var resp Response
+		s.request(0, 1, &req)
+		req.Signals = signals
+		s.engine.Decide(&req, &resp)
+		if resp.Reason != want || (len(resp.Ads) == 1) != (want == ReasonNone) {
+			t.Errorf("%s for %+v: %d ads, %s; want %s", o, signals, len(resp.Ads), resp.Reason, want)
+		}
+	}
+	child, coppa, teen := audience.Signals{Age: 9}, audience.Signals{Age: 30, COPPA: true}, audience.Signals{Age: 15}
+	for _, o := range []campaign.Objective{campaign.ObjectiveProductSales, campaign.ObjectiveLeadGeneration} {
+		f(o, child, ReasonMinorPolicy)
+		f(o, coppa, ReasonMinorPolicy)
+		f(o, teen, ReasonNone)
+	}
+	f(campaign.ObjectiveReach, child, ReasonNone)
+	f(campaign.ObjectiveReach, coppa, ReasonNone)
 }
 
 func TestDaypartingFollowsTheClock(t *testing.T) {

@@ -68,6 +68,7 @@ type adGroup struct {
 	zone       uint16
 	cap        audience.Cap
 	billing    Billing
+	notForKids bool // sells in a shop or collects leads
 }
 
 // adFit is what decides whether an ad fits a slot, and what it is worth.

@@ -95,6 +95,8 @@ func (w *worker) eligible(g *adGroup, ms int64) Reason {
 	switch {
 	case ms < g.startMS || g.endMS != 0 && ms >= g.endMS:
 		return ReasonNotActive
+	case g.notForKids && w.why.Child():
+		return ReasonMinorPolicy
 	case w.req.Door == DoorOpenRTB && g.billing != BillingCPM:
 		return ReasonBillingEvent // the exchange charges by the impression whatever the click rate turns out to be
 	case g.cap.Impressions > 0 && w.userKey != 0 && !w.frequency.Allows(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone]):
