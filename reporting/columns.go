@@ -9,11 +9,10 @@ import (
 // entry is a record with its place in the stream.
 type entry struct {
 	*events.Record
-	stream      string
-	seq         uint64
-	idx         uint32
-	first, last uint64
-	counted     bool
+	stream  string
+	seq     uint64
+	idx     uint32
+	counted bool
 }
 
 // column collects one column of the events table. It copies what it keeps.

@@ -11,7 +11,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"mazad/api/ads"
 	"mazad/internal/money"
@@ -266,6 +265,3 @@ func (m *MarketConfig) weights() ([]money.PPB, error) {
 	}
 	return out, nil
 }
-
-// tokenLifetime is how long an impression token lives: feeds prefetch.
-const tokenLifetime = 30 * time.Minute

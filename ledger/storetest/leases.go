@@ -230,10 +230,9 @@ func Leases(t *testing.T, open Open) {
 	rng := rand.New(rand.NewPCG(1, 12))
 	const ceiling = 1_000
 	type life struct {
-		generation  uint32
-		left        money.Nanos // granted and not billed
-		expires     time.Time
-		unpostedSum money.Nanos
+		generation uint32
+		left       money.Nanos // granted and not billed
+		expires    time.Time
 	}
 	nodes := map[uint16]*life{1: {generation: 1}, 2: {generation: 1}, 3: {generation: 1}}
 	var billed, posted money.Nanos

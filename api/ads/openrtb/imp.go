@@ -11,11 +11,10 @@ import (
 // impression collects the members of the imp being read, in whatever order they
 // come.
 type impression struct {
-	instl      bool
-	pmpOnly    bool // a private auction: only its deals may bid
-	floor      money.Nanos
-	currency   []byte
-	hasMetrics bool
+	instl    bool
+	pmpOnly  bool // a private auction: only its deals may bid
+	floor    money.Nanos
+	currency []byte
 
 	bannerW, bannerH int64
 	sizes            int  // that are fixed
