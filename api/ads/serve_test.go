@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -191,4 +192,46 @@ func exchange(t *testing.T, addr, request string) string {
 	}
 	all, _ := io.ReadAll(conn)
 	return string(all)
+}
+
+// A stop that comes before, or in the very moment of, Serve ends it all the same:
+// nothing else would ever close the listener.
+func TestShutdownBeforeServeEndsIt(t *testing.T) {
+	limit := time.After(20 * time.Second)
+	for round := range 200 {
+		h := open(t, nil)
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, begin := make(chan error, 1), make(chan struct{})
+		go func() {
+			<-begin
+			done <- h.Serve(ln)
+		}()
+		if round > 0 { // else Serve comes after Shutdown for certain
+			close(begin)
+		}
+		if round%2 == 1 {
+			runtime.Gosched()
+		}
+		if err := h.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if round == 0 {
+			close(begin)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatalf("round %d: Serve: %v", round, err)
+			}
+		case <-limit:
+			t.Fatalf("round %d: Serve went on after Shutdown", round)
+		}
+		if c, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+			_ = c.Close()
+			t.Fatalf("round %d: the address is still taken", round)
+		}
+	}
 }

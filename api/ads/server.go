@@ -34,6 +34,10 @@ type Server struct {
 	adGate  gate
 	ackGate gate
 	pool    sync.Pool // *scratch
+
+	mu       sync.Mutex // guards the rest
+	stopped  bool
+	listener *onceListener // nil until Serve
 }
 
 // New checks cfg and returns a Server that listens nowhere yet.
@@ -79,25 +83,58 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// Serve answers on ln until Shutdown; it returns nil after that.
+// Serve answers on ln until Shutdown; it returns nil after that, also when
+// Shutdown came first.
 func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); err != nil {
+	once := &onceListener{Listener: ln}
+	s.mu.Lock()
+	s.listener = once
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		return once.Close()
+	}
+	if err := s.http.Serve(once); err != nil {
 		return fmt.Errorf("serving ads on %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// onceListener is a listener that may be closed twice: by us, and by fasthttp.
+type onceListener struct {
+	net.Listener
+	once sync.Once
+	err  error
+}
+
+func (l *onceListener) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
 }
 
 // Shutdown stops accepting, answers what was begun and returns. When ctx ends
 // first, beacons that still wait for the disk get 503.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stats.draining.Store(true)
-	err := s.http.ShutdownWithContext(ctx)
+	err := errors.Join(s.stopListening(), s.http.ShutdownWithContext(ctx))
 	s.giveUp()
 	s.agents.Close()
 	if err != nil {
 		return fmt.Errorf("stopping the ads server: %w", err)
 	}
 	return nil
+}
+
+// stopListening closes the listener here, because fasthttp forgets a shutdown
+// that comes before its Serve has noted the listener, and would serve for ever.
+func (s *Server) stopListening() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
 }
 
 // Stats are the server's counters.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -249,6 +251,26 @@ func TestASecondProcessIsRefused(t *testing.T) {
 	_, err := OpenNode(t.Context(), testConfig(t, dir), newLog(os.Stderr, "error"))
 	if err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("a second node on one data directory: %v", err)
+	}
+}
+
+// A signal that comes while the doors are being opened still stops the node.
+func TestStoppedWhileItOpens(t *testing.T) {
+	n, err := OpenNode(t.Context(), testConfig(t, t.TempDir()), newLog(os.Stderr, "error"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	select {
+	case err = <-ended:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the node runs on after it was stopped")
+	}
+	if err := errors.Join(err, n.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
