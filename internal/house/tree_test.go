@@ -132,6 +132,9 @@ var readRepository = sync.OnceValues(func() (*repository, error) {
 		}
 		rel, _ := filepath.Rel(root, p)
 		rel = filepath.ToSlash(rel)
+		if !d.IsDir() && slices.Contains(leftovers, d.Name()) { // .git is a file in a linked work tree; node_modules may be a link
+			return nil
+		}
 		if d.IsDir() {
 			foreign := rel != "." && exists(filepath.Join(p, "go.mod")) // a module of its own: its folder counts, its rules are its own
 			if foreign {
