@@ -46,6 +46,7 @@ type Config struct {
 	Treasurer *Treasurer
 	Sealer    *events.Sealer
 	Decisions DecisionLog // nil: decisions are not recorded
+	Diary     Gate        // nil: always open
 	Region    uint8
 	Partition uint16
 }
@@ -97,6 +98,10 @@ func (e *Engine) Explain(req *Request, resp *Response, tr *Trace) {
 }
 
 func (e *Engine) decide(req *Request, resp *Response, tr *Trace) {
+	if e.cfg.Diary != nil && !e.cfg.Diary.Accepting() {
+		e.refuse(req, resp, tr)
+		return
+	}
 	now := e.cfg.Clock.Now()
 	snap := e.snap.Load()
 	cal := e.calendar(snap, now)

@@ -34,6 +34,7 @@ const (
 	ReasonCurrency
 	ReasonTest
 	ReasonNoAd
+	ReasonDiaryFull // the diary is full or away: an impression could not be billed
 	reasonCount
 )
 
@@ -42,6 +43,7 @@ var reasonNames = [...]string{
 	"blocked_category", "recent", "billing_event", "budget", "wallet", "frequency_cap", "pacing",
 	"below_floor", "outbid", "diversity", "hold_refused", "minor_policy", "no_permission", "no_slot",
 	"overload", "deadline", "unsupported", "currency", "test", "no_ad",
+	"diary_full",
 }
 
 // String gives the word used in answers, metrics and reports.

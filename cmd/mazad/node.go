@@ -175,7 +175,7 @@ func (n *Node) openCorridor(ctx context.Context) error {
 	}
 	if n.engine, err = serving.NewEngine(serving.Config{
 		Clock: n.clock, Market: *market, Policy: policy, Users: n.users.Directory(), Frequency: n.frequency,
-		Treasurer: n.treasurer, Sealer: n.sealer, Decisions: n.diary, Region: n.cfg.Region, Partition: n.life.Node,
+		Treasurer: n.treasurer, Sealer: n.sealer, Decisions: n.diary, Diary: n.diary, Region: n.cfg.Region, Partition: n.life.Node,
 	}); err != nil {
 		return err
 	}

@@ -151,6 +151,10 @@ func (d *Diary) Enqueue(records ...*events.Record) (Ticket, error) {
 	return Ticket{d: d, b: b}, nil
 }
 
+// Accepting reports whether records are taken now: false while the diary is full
+// or cannot write, and after Close. It costs one atomic load.
+func (d *Diary) Accepting() bool { return !d.queue.shut.Load() }
+
 // Append enqueues r and waits until it is on disk or ctx ends (ErrTimeout, or
 // ErrUnavailable when the diary knows why). After that the record is still on its
 // way: only OnLost tells that it never arrived.

@@ -2,6 +2,7 @@ package diary
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mazad/events"
@@ -27,9 +28,10 @@ type queue struct {
 	open    *batch   // collecting; nil when empty
 	ready   []*batch // closed because they were full, oldest first
 	free    []events.BatchWriter
-	records int   // accepted and not yet resolved
-	bytes   int   // the same
-	stop    error // why nothing is accepted now
+	records int         // accepted and not yet resolved
+	bytes   int         // the same
+	stop    error       // why nothing is accepted now
+	shut    atomic.Bool // stop is set; read without the lock
 	wake    chan struct{}
 
 	batchBytes, maxBytes, maxRecords int
@@ -133,6 +135,7 @@ func (q *queue) halt(err error) {
 		return
 	}
 	q.stop = err
+	q.shut.Store(err != nil)
 }
 
 // stopped is why nothing is accepted now.

@@ -131,6 +131,9 @@ func TestFullStreamRefusesAndResumes(t *testing.T) {
 		t.Fatalf("after %d records: %v", n, err)
 	}
 	st := d.Stats()
+	if d.Accepting() {
+		t.Error("a full diary says that it accepts")
+	}
 	if !st.Alarm || st.Fulls != 1 || st.Lost != 1 {
 		t.Errorf("stats are %+v", st)
 	}
@@ -155,7 +158,7 @@ func TestFullStreamRefusesAndResumes(t *testing.T) {
 	for err = d.Append(ctx, testRecord(9999)); errors.Is(err, ErrFull) && ctx.Err() == nil; err = d.Append(ctx, testRecord(9999)) {
 		runtime.Gosched()
 	}
-	if err != nil || d.Stats().Alarm {
+	if err != nil || d.Stats().Alarm || !d.Accepting() {
 		t.Errorf("after there was room: %v, %+v", err, d.Stats())
 	}
 	var gap *GapError
