@@ -195,6 +195,9 @@ type Publisher interface {
 	// revision up to which that is complete: what Tree.With takes. It costs as
 	// much as there are changes, where LoadAll costs as much as there are objects.
 	LoadSince(ctx context.Context, since Revision) (Tree, error)
+	// LoadAt is the tree as LoadAll gave it at an earlier revision: what a replay
+	// decides by. NotFound when there is no such revision.
+	LoadAt(ctx context.Context, r Revision) (Tree, error)
 	// Changed names what changed after since, oldest first without repeats, and
 	// the revision up to which that is complete. It is cheap when nothing did.
 	Changed(ctx context.Context, since Revision) ([]Touched, Revision, error)

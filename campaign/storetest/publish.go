@@ -66,10 +66,11 @@ func changed(f *fixture) {
 }
 
 // deltas: over a random history, a tree with the edits since on top is the tree
-// loaded anew.
+// loaded anew, and every tree that there was comes back at the end.
 func deltas(f *fixture) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	held := must(f.store.LoadAll(f.ctx))(f)
+	past := []campaign.Tree{held}
 	statuses := []campaign.OperationStatus{campaign.Enable, campaign.Disable, campaign.Delete}
 	for step := range 60 {
 		for range rng.IntN(4) {
@@ -99,6 +100,18 @@ func deltas(f *fixture) {
 			!same(held.AdGroups, fresh.AdGroups) || !same(held.Ads, fresh.Ads) {
 			f.Fatalf("step %d: the tree that was kept up differs from the one loaded anew", step)
 		}
+		past = append(past, fresh)
+	}
+	for _, want := range past {
+		got := must(f.store.LoadAt(f.ctx, want.Revision))(f)
+		if got.Revision != want.Revision || !same(got.Advertisers, want.Advertisers) || !same(got.Campaigns, want.Campaigns) ||
+			!same(got.AdGroups, want.AdGroups) || !same(got.Ads, want.Ads) {
+			f.Fatalf("revision %d of %d does not come back as it was", want.Revision, held.Revision)
+		}
+	}
+	for _, r := range []campaign.Revision{-1, held.Revision + 1} {
+		_, err := f.store.LoadAt(f.ctx, r)
+		f.fails(err, campaign.NotFound, "revision")
 	}
 }
 
