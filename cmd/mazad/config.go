@@ -24,6 +24,7 @@ import (
 type Config struct {
 	DataDir    string           `yaml:"data_dir"`
 	Region     uint8            `yaml:"region"`
+	Node       uint16           `yaml:"node"`
 	Ads        AdsConfig        `yaml:"ads"`
 	Manage     ManageConfig     `yaml:"manage"`
 	Admin      AdminConfig      `yaml:"admin"`
@@ -182,7 +183,7 @@ func plainYAML(err error, raw []byte) string {
 var (
 	unknownKey = regexp.MustCompile(`field (.+) not found in type \S+`)
 	wrongType  = regexp.MustCompile("line (\\d+): cannot unmarshal \\S+(?: (`.*`))? into (\\S+)")
-	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
+	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "uint16": "a whole number from 0 to 65535", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
 )
 
 // Validate reports every field that cannot work, with its value and the limit.
@@ -210,6 +211,7 @@ func (c *Config) Validate() error {
 	if err := ads.CheckPublicURL(c.Ads.PublicURL); c.Ads.PublicURL != "" && err != nil {
 		fail("ads.public_url", fmt.Sprintf("%q", c.Ads.PublicURL), err.Error())
 	}
+	between("node", int(c.Node), 0, 1023)
 	between("ads.concurrency", c.Ads.Concurrency, 1, 1<<20)
 	c.Market.validate(fail, between)
 	for i, cc := range c.Privacy.OptOutCountries {

@@ -90,7 +90,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.db, err = sqldb.Open(ctx, sqldb.Config{Dir: n.cfg.DataDir, Clock: n.clock}); err != nil {
 		return err
 	}
-	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {
+	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, Node: n.cfg.Node, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {
 		return err
 	}
 	if n.ledger, err = ledgersql.Open(ctx, n.db, ledgersql.Config{Clock: n.clock}); err != nil {
