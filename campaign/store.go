@@ -132,9 +132,7 @@ type Store interface {
 	Objects
 	Publisher
 	Tokens
-
-	// NextGeneration starts a new life of this node; never the same twice.
-	NextGeneration(ctx context.Context) (Generation, error)
+	Nodes
 
 	// Answer finds what was answered to a key; NotFound when it is new or has
 	// expired. SaveAnswer keeps the first answer and returns it: another body

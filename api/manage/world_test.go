@@ -61,7 +61,7 @@ func newWorld(t testing.TB) *world {
 	db, err := sqldb.Open(ctx, sqldb.Config{Dir: t.TempDir(), Clock: w.clock})
 	w.must(err)
 	t.Cleanup(func() { _ = db.Close() })
-	w.store, err = campaignstore.Open(ctx, db, campaignstore.Config{Clock: w.clock, Node: 1})
+	w.store, err = campaignstore.Open(ctx, db, campaignstore.Config{Clock: w.clock})
 	w.must(err)
 	w.ledger, err = ledgerstore.Open(ctx, db, ledgerstore.Config{Clock: w.clock})
 	w.must(err)

@@ -39,7 +39,7 @@ func (s *Store) CreateBusinessCenter(ctx context.Context, e campaign.Edit, b cam
 			return b, err
 		}
 		now := s.now()
-		b.ID = id.BusinessCenter(s.minter.Next())
+		b.ID = id.BusinessCenter(s.minter.Load().Next())
 		b.Meta = campaign.Meta{Version: 1, CreatedAt: now, ModifiedAt: now}
 		doc, err := encode(b)
 		if err != nil {
@@ -134,7 +134,7 @@ func (s *Store) CreateAdvertiser(ctx context.Context, e campaign.Edit, a campaig
 // newAdvertiser gives a its id and makes its row.
 func (s *Store) newAdvertiser(a *campaign.Advertiser) (advertiserRow, error) {
 	now := s.now()
-	a.ID = id.Advertiser(s.minter.Next())
+	a.ID = id.Advertiser(s.minter.Load().Next())
 	a.Meta = campaign.Meta{Version: 1, CreatedAt: now, ModifiedAt: now}
 	doc, err := encode(a)
 	return advertiserRow{ID: int64(a.ID), Center: int64(a.BusinessCenter), Name: a.Name, Version: 1, Doc: doc}, err

@@ -22,7 +22,7 @@ func (s *Store) CreateCampaign(ctx context.Context, e campaign.Edit, c campaign.
 		if err := c.Validate(); err != nil {
 			return c, err
 		}
-		c.ID = id.Campaign(s.minter.Next())
+		c.ID = id.Campaign(s.minter.Load().Next())
 		return c, campaigns.create(ctx, tx, s, e, &c)
 	})
 }
@@ -72,7 +72,7 @@ func (s *Store) CreateAdGroup(ctx context.Context, e campaign.Edit, g campaign.A
 		if err := g.Validate(campaign.Context{Now: now, Campaign: &c}); err != nil {
 			return g, err
 		}
-		g.ID = id.AdGroup(s.minter.Next())
+		g.ID = id.AdGroup(s.minter.Load().Next())
 		return g, adGroups.create(ctx, tx, s, e, &g)
 	})
 }
@@ -127,7 +127,7 @@ func (s *Store) CreateAd(ctx context.Context, e campaign.Edit, a campaign.Ad) (c
 		if err := a.Validate(&c); err != nil {
 			return a, err
 		}
-		a.ID, a.Campaign = id.Ad(s.minter.Next()), c.ID
+		a.ID, a.Campaign = id.Ad(s.minter.Load().Next()), c.ID
 		a.Review, a.ReviewReasons = s.firstReview(), nil
 		return a, ads.create(ctx, tx, s, e, &a)
 	})

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mazad/campaign"
@@ -22,7 +23,6 @@ var migrations embed.FS
 // Config is what a Store needs to know.
 type Config struct {
 	Clock       clock.Clock // nil = the system's
-	Node        uint16      // 0 to 1023; no two running processes have the same
 	ReviewFirst bool        // new ads wait for review instead of being approved at once
 	Random      io.Reader   // of API tokens; nil = crypto/rand
 }
@@ -31,7 +31,7 @@ type Config struct {
 type Store struct {
 	db     *sqldb.DB
 	cfg    Config
-	minter *campaign.Minter
+	minter atomic.Pointer[campaign.Minter] // replaced by ClaimNode
 
 	mu       sync.Mutex
 	watchers map[chan struct{}]struct{} // guarded by mu
@@ -54,15 +54,22 @@ func Open(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 	if err := db.Migrate(ctx, "campaign", dir); err != nil {
 		return nil, err
 	}
-	last, err := lastID(ctx, db)
+	s := &Store{db: db, cfg: cfg, watchers: map[chan struct{}]struct{}{}}
+	return s, s.mintAs(ctx, 0)
+}
+
+// mintAs makes ids with a node's number from now on.
+func (s *Store) mintAs(ctx context.Context, node uint16) error {
+	last, err := lastID(ctx, s.db)
 	if err != nil {
-		return nil, fmt.Errorf("find the last id: %w", err)
+		return fmt.Errorf("find the last id: %w", err)
 	}
-	minter, err := campaign.NewMinter(cfg.Clock, cfg.Node, last)
+	minter, err := campaign.NewMinter(s.cfg.Clock, node, last)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Store{db: db, cfg: cfg, minter: minter, watchers: map[chan struct{}]struct{}{}}, nil
+	s.minter.Store(minter)
+	return nil
 }
 
 func lastID(ctx context.Context, db *sqldb.DB) (last int64, err error) {
@@ -147,19 +154,6 @@ func (s *Store) notify() {
 		default: // one is waiting already and stands for this edit too
 		}
 	}
-}
-
-// NextGeneration implements campaign.Store.
-func (s *Store) NextGeneration(ctx context.Context) (campaign.Generation, error) {
-	var n int64
-	err := s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) (err error) {
-		n, err = count(ctx, tx, fmt.Sprintf("generation of node %d", s.cfg.Node), 1)
-		return err
-	})
-	if err != nil {
-		return campaign.Generation{}, ours(err, "count the generation of")
-	}
-	return campaign.Generation{Node: s.cfg.Node, Number: uint32(n)}, nil
 }
 
 // count adds n to a counter and returns what it is then. The row stays locked

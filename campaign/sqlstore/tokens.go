@@ -68,7 +68,7 @@ func (s *Store) CreateToken(ctx context.Context, e campaign.Edit, t campaign.Tok
 				return err
 			}
 		}
-		row.ID = s.minter.Next()
+		row.ID = s.minter.Load().Next()
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return fmt.Errorf("write a new token: %w", err)
 		}

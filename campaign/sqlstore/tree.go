@@ -134,7 +134,7 @@ func (p *planting) campaign(ctx context.Context, tx sqldb.Tx, c *campaign.Campai
 		return err
 	}
 	link := c.ID
-	c.ID, c.Advertiser = id.Campaign(p.s.minter.Next()), a.ID
+	c.ID, c.Advertiser = id.Campaign(p.s.minter.Load().Next()), a.ID
 	p.campaigns[link] = c
 	return grow(p, campaigns, c)
 }
@@ -158,7 +158,7 @@ func (p *planting) adGroup(ctx context.Context, tx sqldb.Tx, g *campaign.AdGroup
 		return err
 	}
 	link := g.ID
-	g.ID, g.Campaign, g.Advertiser = id.AdGroup(p.s.minter.Next()), c.ID, c.Advertiser
+	g.ID, g.Campaign, g.Advertiser = id.AdGroup(p.s.minter.Load().Next()), c.ID, c.Advertiser
 	p.groups[link] = g
 	p.campaigns[c.ID] = c
 	return grow(p, adGroups, g)
@@ -183,7 +183,7 @@ func (p *planting) ad(ctx context.Context, tx sqldb.Tx, a *campaign.Ad) error {
 	if err := errors.Join(newStatus(a.OperationStatus), a.Validate(c)); err != nil {
 		return err
 	}
-	a.ID, a.AdGroup, a.Campaign, a.Advertiser = id.Ad(p.s.minter.Next()), g.ID, c.ID, c.Advertiser
+	a.ID, a.AdGroup, a.Campaign, a.Advertiser = id.Ad(p.s.minter.Load().Next()), g.ID, c.ID, c.Advertiser
 	a.Review, a.ReviewReasons = p.s.firstReview(), nil
 	return grow(p, ads, a)
 }

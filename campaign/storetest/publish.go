@@ -206,16 +206,6 @@ func tokens(f *fixture) {
 	f.fails(err, campaign.NotFound, "advertiser_id")
 }
 
-func generations(f *fixture) {
-	one := must(f.store.NextGeneration(f.ctx))(f)
-	two := must(f.store.NextGeneration(f.ctx))(f)
-	f.reopen()
-	three := must(f.store.NextGeneration(f.ctx))(f)
-	if one.Number != 1 || two.Number != 2 || three.Number != 3 || one.Node != three.Node {
-		f.Errorf("generations %+v %+v %+v", one, two, three)
-	}
-}
-
 func reopen(f *fixture) {
 	f.chain(f.a.ID)
 	before := must(f.store.LoadAll(f.ctx))(f)

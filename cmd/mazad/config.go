@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"mazad/api/ads"
+	"mazad/campaign"
 	"mazad/internal/money"
 
 	"go.yaml.in/yaml/v3"
@@ -24,7 +25,7 @@ import (
 type Config struct {
 	DataDir    string           `yaml:"data_dir"`
 	Region     uint8            `yaml:"region"`
-	Node       uint16           `yaml:"node"`
+	Node       int              `yaml:"node"`
 	Ads        AdsConfig        `yaml:"ads"`
 	Manage     ManageConfig     `yaml:"manage"`
 	Admin      AdminConfig      `yaml:"admin"`
@@ -108,10 +109,10 @@ type LogConfig struct {
 // DefaultConfig is what an empty file means.
 func DefaultConfig() Config {
 	return Config{
-		DataDir: "./var",
-		Ads:     AdsConfig{Listen: "127.0.0.1:8080", RequireKeys: true, Concurrency: 4096},
-		Manage:  ManageConfig{Listen: "127.0.0.1:8081"},
-		Admin:   AdminConfig{Listen: "127.0.0.1:8082"},
+		DataDir: "./var", Node: -1,
+		Ads:    AdsConfig{Listen: "127.0.0.1:8080", RequireKeys: true, Concurrency: 4096},
+		Manage: ManageConfig{Listen: "127.0.0.1:8081"},
+		Admin:  AdminConfig{Listen: "127.0.0.1:8082"},
 		Market: MarketConfig{Currency: "USD", Auction: "second_price", FloorCPM: "0.05", MaxPerAdvertiser: 1,
 			SlotWeights: []string{"1", "0.8", "0.65", "0.55", "0.45", "0.4", "0.35", "0.3", "0.28", "0.25"}, AutoApproveAds: true},
 		Capacity:   CapacityConfig{AdGroups: 100_000, OutstandingTokens: 1 << 20, FrequencyEntries: 1 << 20},
@@ -183,7 +184,7 @@ func plainYAML(err error, raw []byte) string {
 var (
 	unknownKey = regexp.MustCompile(`field (.+) not found in type \S+`)
 	wrongType  = regexp.MustCompile("line (\\d+): cannot unmarshal \\S+(?: (`.*`))? into (\\S+)")
-	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "uint16": "a whole number from 0 to 65535", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
+	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
 )
 
 // Validate reports every field that cannot work, with its value and the limit.
@@ -211,7 +212,7 @@ func (c *Config) Validate() error {
 	if err := ads.CheckPublicURL(c.Ads.PublicURL); c.Ads.PublicURL != "" && err != nil {
 		fail("ads.public_url", fmt.Sprintf("%q", c.Ads.PublicURL), err.Error())
 	}
-	between("node", int(c.Node), 0, 1023)
+	between("node", c.Node, -1, campaign.MaxNodes-1)
 	between("ads.concurrency", c.Ads.Concurrency, 1, 1<<20)
 	c.Market.validate(fail, between)
 	for i, cc := range c.Privacy.OptOutCountries {

@@ -84,7 +84,7 @@ func TestBadConfigsNameFieldValueAndLimit(t *testing.T) {
 		}
 	}
 	f("unknown_key", "line 2", "listn")
-	f("node", "node: 1024", "0 to 1023")
+	f("node", "node: 1024", "-1 to 1023")
 	f("floor", "market.floor_cpm", "-1", "0 to 1000")
 	f("weights", "market.slot_weights", "never rise")
 	f("capacity", "capacity.outstanding_tokens", "7", "1024 to")

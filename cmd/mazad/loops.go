@@ -21,6 +21,7 @@ const (
 	learnEvery = 5 * time.Second
 	sweepEvery = time.Second
 	tidyEvery  = time.Minute
+	beatEvery  = 5 * time.Second // silent nodes are found by it
 )
 
 // Run opens the doors and works until ctx ends or a door breaks.
@@ -48,6 +49,7 @@ func (n *Node) Run(ctx context.Context) error {
 	loop("leases", tickEvery, func(ctx context.Context) error { return n.treasurer.Tick(ctx, n.clock.Now()) })
 	loop("holds", sweepEvery, func(context.Context) error { n.treasurer.Sweep(n.clock.Now()); return nil })
 	loop("tidying", tidyEvery, n.tidy)
+	loop("node", beatEvery, func(ctx context.Context) error { return n.campaigns.BeatNode(ctx, n.life) })
 	wg.Add(1)
 	go func() { defer wg.Done(); n.watchEdits(ctx) }()
 	wg.Add(1)
@@ -209,6 +211,7 @@ func (n *Node) Close() error {
 		note("the leases", n.treasurer.Close(ctx, n.clock.Now()))
 		_, err = n.ledger.PruneLeases(ctx) // the next start reads only what is still out
 		note("the leases that are settled", err)
+		note("the node number", n.campaigns.LeaveNode(ctx, n.life))
 	}
 	if n.diary != nil {
 		note("the diary", n.diary.Close(ctx))

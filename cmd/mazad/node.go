@@ -90,7 +90,7 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	if n.db, err = sqldb.Open(ctx, sqldb.Config{Dir: n.cfg.DataDir, Clock: n.clock}); err != nil {
 		return err
 	}
-	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, Node: n.cfg.Node, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {
+	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {
 		return err
 	}
 	if n.ledger, err = ledgersql.Open(ctx, n.db, ledgersql.Config{Clock: n.clock}); err != nil {
@@ -129,8 +129,11 @@ func (n *Node) lost(r *events.Record) {
 // not have yet. It comes before anything is leased: a new life may lease only
 // what earlier ones did not spend.
 func (n *Node) catchUp(ctx context.Context) error {
-	var err error
-	if n.life, err = n.campaigns.NextGeneration(ctx); err != nil {
+	owner, err := nodeOwner(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	if n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Number: n.cfg.Node}); err != nil {
 		return err
 	}
 	if n.learner, err = prediction.NewLearner(prediction.Config{}); err != nil {
