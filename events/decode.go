@@ -27,8 +27,8 @@ func decodeRecord(b []byte, r *Record, keys Keys, clear bool) (rest []byte, err 
 		return b, fmt.Errorf("%w: record format v%d, this build reads v%d", ErrVersion, b[2], formatVersion)
 	}
 	n := binary.LittleEndian.Uint32(b[4:])
-	if n < recordFixed || n > MaxRecord || uint64(n) > uint64(len(b)) {
-		return b, damaged("a record says it has %d bytes, %d are there, the limit is %d", n, len(b), MaxRecord)
+	if limit := Kind(b[3]).maxRecord(); n < recordFixed || int64(n) > int64(limit) || uint64(n) > uint64(len(b)) {
+		return b, damaged("a record says it has %d bytes, %d are there, the limit is %d", n, len(b), limit)
 	}
 	b, rest = b[:n], b[n:]
 	if got, want := sumAround(b), binary.LittleEndian.Uint32(b[8:]); got != want {
@@ -47,6 +47,11 @@ func decodeRecord(b []byte, r *Record, keys Keys, clear bool) (rest []byte, err 
 	decodeSections(&c, r, sections)
 	if sections&hasPersonal != 0 {
 		if err := decodePersonal(&c, r, keys, sections&inClear != 0); err != nil {
+			return rest, err
+		}
+	}
+	if sections&hasSealed != 0 {
+		if err := decodeSealed(&c, r, keys); err != nil {
 			return rest, err
 		}
 	}
@@ -133,6 +138,32 @@ func decodePersonal(c *cursor, r *Record, keys Keys, clear bool) error {
 		return damaged("record %s: the personal block of user %d does not open with its key", r.ID, p.Ord)
 	}
 	return openPersonal(r, r.scratch)
+}
+
+// decodeSealed opens the body of a replay; without the user's key there is none.
+func decodeSealed(c *cursor, r *Record, keys Keys) error {
+	nonce := c.take(personalNonce)
+	sealed := c.take(int(c.u32()))
+	if c.short || r.Personal.State == PrivacyNone || r.Kind != KindReplay || len(r.Body) > 0 {
+		return damaged("record %s: a sealed body is cut short or has no place there", r.ID)
+	}
+	if r.Personal.State != PrivacyOpen {
+		return nil
+	}
+	key, ok := keys.Key(r.Personal.Ord)
+	if !ok { // forgotten just now
+		r.Personal.State = PrivacyForgotten
+		return nil
+	}
+	aead, err := personalAEAD(&key)
+	if err != nil {
+		return err
+	}
+	if r.opened, err = aead.Open(r.opened[:0], nonce, sealed, bodyOf(r)); err != nil {
+		return damaged("record %s: its body does not open with the key of user %d", r.ID, r.Personal.Ord)
+	}
+	r.Body = r.opened
+	return nil
 }
 
 func openPersonal(r *Record, plain []byte) error {

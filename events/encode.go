@@ -49,7 +49,7 @@ func appendClear(dst []byte, r *Record) ([]byte, error) {
 	}
 	at := len(dst)
 	dst = appendFixed(dst, r)
-	dst = appendSections(dst, r)
+	dst = appendSections(dst, r, r.Body)
 	if r.Personal.State == PrivacyOpen {
 		dst = appendPersonalClear(dst, &r.Personal)
 	}
@@ -67,8 +67,15 @@ func (e *Encoder) sealFrom(dst []byte, at int, r *Record) ([]byte, error) {
 	if ok {
 		sections |= hasPersonal
 	}
+	body := r.Body
+	if r.Kind == KindReplay && sections&hasBody != 0 {
+		if sections &^= hasBody; ok {
+			sections |= hasSealed
+		}
+		body = nil
+	}
 	binary.LittleEndian.PutUint16(dst[at+12:], sections)
-	dst = appendSections(dst, r)
+	dst = appendSections(dst, r, body)
 	if !ok {
 		return finishRecord(dst, at, r)
 	}
@@ -77,21 +84,44 @@ func (e *Encoder) sealFrom(dst []byte, at int, r *Record) ([]byte, error) {
 		return dst[:at], err
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, r.Personal.Ord)
-	nonceAt := len(dst)
-	dst = append(dst, make([]byte, personalNonce+2)...)
+	if dst, err = e.appendNonce(dst); err != nil {
+		return dst[:at], err
+	}
+	dst = append(dst, 0, 0)
+	plainAt := len(dst)
+	dst = appendPersonalBlock(dst, &r.Personal)
+	binary.LittleEndian.PutUint16(dst[plainAt-2:], uint16(len(dst)-plainAt+personalTag))
+	event := dst[at+recordIDAt : at+recordIDAt+16]
+	dst = aead.Seal(dst[:plainAt], dst[plainAt-2-personalNonce:plainAt-2], dst[plainAt:], event)
+	if sections&hasSealed != 0 {
+		if dst, err = e.appendNonce(dst); err != nil {
+			return dst[:at], err
+		}
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(r.Body)+personalTag))
+		nonce := dst[len(dst)-4-personalNonce : len(dst)-4]
+		dst = aead.Seal(dst, nonce, r.Body, bodyOf(r))
+	}
+	return finishRecord(dst, at, r)
+}
+
+// bodyOf is what is authenticated with a sealed body: its event, and that it is
+// no personal block.
+func bodyOf(r *Record) []byte {
+	b := make([]byte, 16, 20)
+	putEvent(b, r.ID)
+	return append(b, "body"...)
+}
+
+func (e *Encoder) appendNonce(dst []byte) ([]byte, error) {
 	source := e.Rand
 	if source == nil {
 		source = rand.Reader
 	}
-	if _, err := io.ReadFull(source, dst[nonceAt:nonceAt+personalNonce]); err != nil {
-		return dst[:at], fmt.Errorf("seal a personal block: %w", err)
+	dst = append(dst, make([]byte, personalNonce)...)
+	if _, err := io.ReadFull(source, dst[len(dst)-personalNonce:]); err != nil {
+		return dst, fmt.Errorf("seal a personal block: %w", err)
 	}
-	plainAt := len(dst)
-	dst = appendPersonalBlock(dst, &r.Personal)
-	binary.LittleEndian.PutUint16(dst[plainAt-2:], uint16(len(dst)-plainAt+personalTag))
-	nonce := dst[nonceAt : nonceAt+personalNonce]
-	dst = aead.Seal(dst[:plainAt], nonce, dst[plainAt:], dst[at+recordIDAt:at+recordIDAt+16])
-	return finishRecord(dst, at, r)
+	return dst, nil
 }
 
 // personalAEAD is AES-256-GCM under the user's own key. Nonces are random: a
@@ -157,9 +187,9 @@ func appendFixed(dst []byte, r *Record) []byte {
 	return append(dst, b[:]...)
 }
 
-// appendSections writes what follows the fixed part, except the personal block,
-// which comes last.
-func appendSections(dst []byte, r *Record) []byte {
+// appendSections writes what follows the fixed part, except what is sealed, which
+// comes last.
+func appendSections(dst []byte, r *Record, body []byte) []byte {
 	le := binary.LittleEndian
 	if len(r.Features) > 0 {
 		dst = le.AppendUint16(dst, uint16(len(r.Features)))
@@ -177,9 +207,9 @@ func appendSections(dst []byte, r *Record) []byte {
 		dst = append(dst, c.Name...)
 		dst = append(dst, c.EventID...)
 	}
-	if len(r.Body) > 0 {
-		dst = le.AppendUint32(dst, uint32(len(r.Body)))
-		dst = append(dst, r.Body...)
+	if len(body) > 0 {
+		dst = le.AppendUint32(dst, uint32(len(body)))
+		dst = append(dst, body...)
 	}
 	return dst
 }
@@ -213,8 +243,8 @@ func appendPersonalBlock(dst []byte, p *Personal) []byte {
 // finishRecord fills in length and checksum.
 func finishRecord(dst []byte, at int, r *Record) ([]byte, error) {
 	b := dst[at:]
-	if len(b) > MaxRecord {
-		return dst[:at], fmt.Errorf("record %s: encoded size is %d, the limit is %d: %w", r.ID, len(b), MaxRecord, ErrLimit)
+	if limit := r.Kind.maxRecord(); len(b) > limit {
+		return dst[:at], fmt.Errorf("record %s: encoded size is %d, the limit is %d: %w", r.ID, len(b), limit, ErrLimit)
 	}
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
 	binary.LittleEndian.PutUint32(b[8:], sumAround(b))

@@ -27,7 +27,8 @@ const (
 	hasConversion             // conversionFixed bytes, name, event id
 	hasPersonal               // ord, nonce, u16 length, sealed bytes
 	hasBody                   // u32 length, bytes
-	sectionsKnown = hasFeatures | hasConversion | hasPersonal | hasBody
+	hasSealed                 // nonce, u32 length, the body of a replay under the user's key; after the personal block
+	sectionsKnown = hasFeatures | hasConversion | hasPersonal | hasBody | hasSealed
 
 	// inClear marks a personal block that is not sealed yet. It exists only in
 	// memory, between Offer and the batch; on disk it is an error.
@@ -52,6 +53,21 @@ func sumAround(b []byte) uint32 {
 
 func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+}
+
+// maxBody and maxRecord are the limits of a kind.
+func (k Kind) maxBody() int {
+	if k == KindReplay {
+		return MaxReplay
+	}
+	return MaxBody
+}
+
+func (k Kind) maxRecord() int {
+	if k == KindReplay {
+		return MaxReplayRecord
+	}
+	return MaxRecord
 }
 
 // check refuses a record that no writer of ours may produce.
@@ -82,8 +98,8 @@ func (r *Record) check() error {
 		return bad("token serial", r.Token.Serial, "48 bits")
 	case len(r.Features) > MaxFeatures:
 		return over("features", len(r.Features), MaxFeatures)
-	case len(r.Body) > MaxBody:
-		return over("body", len(r.Body), MaxBody)
+	case len(r.Body) > r.Kind.maxBody():
+		return over("body", len(r.Body), r.Kind.maxBody())
 	case conv != (len(r.Conversion.Name) > 0):
 		return bad("conversion name", fmt.Sprintf("%d bytes long", len(r.Conversion.Name)), "one in a conversion and only there")
 	case len(r.Conversion.Name) > MaxName:

@@ -23,11 +23,12 @@ const (
 	KindBudgetTick      // state of the budget controllers, opaque Body
 	KindAudience        // a change of users or segments, opaque Body
 	KindRevision        // a snapshot of a revision went live
+	KindReplay          // everything that an auction was decided by, opaque Body; stream REPLAYS
 	kindEnd
 )
 
 var kindNames = [...]string{"none", "impression", "click", "view", "bill", "conversion", "decision", "win", "loss",
-	"refused", "budget_tick", "audience", "revision"}
+	"refused", "budget_tick", "audience", "revision", "replay"}
 
 func (k Kind) String() string { return name(kindNames[:], int(k)) }
 
@@ -180,11 +181,12 @@ type Record struct {
 	LossCode  uint16 // KindLoss: ${AUCTION_LOSS}
 
 	Features   []byte // <= MaxFeatures, opaque, what learning needs
-	Body       []byte // <= MaxBody, opaque: traces of decisions, budget ticks
+	Body       []byte // <= MaxBody, opaque: budget ticks; <= MaxReplay: a replay, sealed with the personal block
 	Conversion Conversion
 	Personal   Personal
 
 	scratch []byte // decrypted personal block
+	opened  []byte // decrypted body of a replay
 }
 
 // Conversion is the part of a record of KindConversion. Name and EventID are
@@ -237,12 +239,15 @@ const (
 	MaxSegments  = 1024
 	MaxRecord    = 64 << 10  // one encoded record, with its header
 	MaxBatch     = 512 << 10 // one encoded batch; below the 1 MiB that a NATS server accepts by default
+
+	MaxReplay       = 192 << 10 // body of a replay
+	MaxReplayRecord = 200 << 10 // one encoded record of a replay
 )
 
 // Reset empties the record and keeps its memory.
 func (r *Record) Reset() {
-	seg, in, s := r.Personal.Segments[:0], r.Personal.Interests[:0], r.scratch[:0]
-	*r = Record{scratch: s}
+	seg, in, s, o := r.Personal.Segments[:0], r.Personal.Interests[:0], r.scratch[:0], r.opened[:0]
+	*r = Record{scratch: s, opened: o}
 	r.Personal.Segments, r.Personal.Interests = seg, in
 }
 

@@ -16,17 +16,19 @@ type Config struct {
 	Dir string // embedded server: its directory, locked against a second process
 	URL string // external NATS: nats://host:port[,...]
 
-	// MoneyStream and DecisionStream name the streams; default MONEY and
-	// DECISIONS. A money stream has one writer, so each node of a cluster names
-	// its own (MONEY_7).
+	// The names of the streams; default MONEY, DECISIONS and REPLAYS. A money
+	// stream has one writer, so each node of a cluster names its own (MONEY_7).
 	MoneyStream    string
 	DecisionStream string
-	Replicas       int // of both streams; default 1, external only
+	ReplayStream   string
+	Replicas       int // of all streams; default 1, external only
 
 	MoneyBytes    int64         // disk budget of the money stream; default 8 GiB; when used up: ErrFull
 	MoneyAge      time.Duration // how long money records are kept; default 400 days
 	DecisionBytes int64         // disk budget of decisions; default 1 GiB; the oldest make room
 	DecisionAge   time.Duration // default 24 h
+	ReplayBytes   int64         // disk budget of replays; default 512 MiB; the oldest make room
+	ReplayAge     time.Duration // default 24 h
 
 	BatchBytes   int           // a batch is closed at this size; default 64 KiB
 	BatchDelay   time.Duration // ... or when its first record is this old; default 2 ms; at once when nothing is under way
@@ -74,11 +76,16 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.DecisionStream == "" {
 		cfg.DecisionStream = Decisions
 	}
+	if cfg.ReplayStream == "" {
+		cfg.ReplayStream = Replays
+	}
 	def(&cfg.Replicas, 1)
 	def64(&cfg.MoneyBytes, 8<<30)
 	def64(&cfg.DecisionBytes, 1<<30)
 	defTime(&cfg.MoneyAge, 400*24*time.Hour)
 	defTime(&cfg.DecisionAge, 24*time.Hour)
+	def64(&cfg.ReplayBytes, 512<<20)
+	defTime(&cfg.ReplayAge, 24*time.Hour)
 	def(&cfg.BatchBytes, 64<<10)
 	defTime(&cfg.BatchDelay, 2*time.Millisecond)
 	def(&cfg.InFlight, 4)
@@ -106,12 +113,16 @@ func (cfg *Config) validate() error {
 	switch {
 	case cfg.MoneyStream == cfg.DecisionStream:
 		return bad("money_stream", cfg.MoneyStream, "another name than decision_stream")
+	case cfg.ReplayStream == cfg.MoneyStream || cfg.ReplayStream == cfg.DecisionStream:
+		return bad("replay_stream", cfg.ReplayStream, "another name than those of the other streams")
 	case cfg.BatchBytes < events.BatchOverhead || cfg.BatchBytes > room:
 		return bad("batch_bytes", cfg.BatchBytes, fmt.Sprintf("%d to %d", events.BatchOverhead, room))
 	case cfg.MoneyBytes < 64<<10:
 		return bad("money_bytes", cfg.MoneyBytes, "at least 65536")
 	case cfg.DecisionBytes < 64<<10:
 		return bad("decision_bytes", cfg.DecisionBytes, "at least 65536")
+	case cfg.ReplayBytes < events.MaxBatch:
+		return bad("replay_bytes", cfg.ReplayBytes, fmt.Sprintf("at least %d", events.MaxBatch))
 	case cfg.InFlight < 1 || cfg.InFlight > 256:
 		return bad("in_flight", cfg.InFlight, "1 to 256")
 	case cfg.Replicas < 1 || cfg.Replicas > 5 || cfg.Replicas > 1 && cfg.Dir != "":
@@ -120,7 +131,7 @@ func (cfg *Config) validate() error {
 		return bad("queue_bytes, queue_records", []int{cfg.QueueBytes, cfg.QueueRecords}, fmt.Sprintf("at least %d and 1", events.MaxRecord))
 	case cfg.DecisionSlots < 2 || cfg.DecisionSlots&(cfg.DecisionSlots-1) != 0:
 		return bad("decision_slots", cfg.DecisionSlots, "a power of two, at least 2")
-	case min(cfg.BatchDelay, cfg.AckTimeout, cfg.RetryDelay, cfg.DecisionDelay, cfg.MoneyAge, cfg.DecisionAge) < 0:
+	case min(cfg.BatchDelay, cfg.AckTimeout, cfg.RetryDelay, cfg.DecisionDelay, cfg.MoneyAge, cfg.DecisionAge, cfg.ReplayAge) < 0:
 		return bad("a duration", "negative", "0 or more")
 	}
 	return nil

@@ -26,6 +26,7 @@ var (
 const (
 	Money     = "MONEY"
 	Decisions = "DECISIONS"
+	Replays   = "REPLAYS"
 )
 
 // Diary is an open log.
@@ -39,16 +40,16 @@ type Diary struct {
 	link    atomic.Pointer[link] // replaced by the writer goroutine when it recovers
 	trouble chan struct{}        // the embedded server reported an error
 
-	queue   *queue
-	scratch sync.Pool // *encodeBuffer
-	ring    *ring
+	queue     *queue
+	scratch   sync.Pool // *encodeBuffer
+	decisions *sideStream
+	replays   *sideStream
 
-	quit         chan struct{} // closed by Close: send what is queued, then stop
-	abandon      chan struct{} // closed when Close's context ends: stop now
-	writerDone   chan struct{}
-	decisionDone chan struct{}
-	closeOnce    sync.Once
-	closeErr     error
+	quit       chan struct{} // closed by Close: send what is queued, then stop
+	abandon    chan struct{} // closed when Close's context ends: stop now
+	writerDone chan struct{}
+	closeOnce  sync.Once
+	closeErr   error
 }
 
 type encodeBuffer struct {
@@ -65,9 +66,10 @@ func Open(ctx context.Context, cfg Config) (*Diary, error) {
 	}
 	d := &Diary{
 		cfg: cfg, enc: events.Encoder{Keys: cfg.Keys}, trouble: make(chan struct{}, 1), queue: newQueue(&cfg),
-		ring: newRing(cfg.DecisionSlots, int64(cfg.DecisionQueue)),
-		quit: make(chan struct{}), abandon: make(chan struct{}), writerDone: make(chan struct{}), decisionDone: make(chan struct{}),
+		quit: make(chan struct{}), abandon: make(chan struct{}), writerDone: make(chan struct{}),
 	}
+	d.decisions = newSideStream(d, cfg.DecisionStream, cfg.DecisionSlots, int64(cfg.DecisionQueue))
+	d.replays = newSideStream(d, cfg.ReplayStream, replaySlots, replayQueue)
 	d.scratch.New = func() any { return &encodeBuffer{} }
 	if cfg.Dir != "" {
 		if d.lock, err = lockDir(cfg.Dir); err != nil {
@@ -83,7 +85,8 @@ func Open(ctx context.Context, cfg Config) (*Diary, error) {
 		return nil, err
 	}
 	go w.run()
-	go d.writeDecisions()
+	go d.decisions.run()
+	go d.replays.run()
 	return d, nil
 }
 
@@ -194,10 +197,11 @@ func (t Ticket) Wait(ctx context.Context) error {
 func (d *Diary) Close(ctx context.Context) error {
 	d.closeOnce.Do(func() {
 		d.queue.halt(ErrClosed)
-		d.ring.close()
+		d.decisions.ring.close()
+		d.replays.ring.close()
 		close(d.quit)
 		d.queue.signal()
-		for _, done := range []chan struct{}{d.writerDone, d.decisionDone} {
+		for _, done := range []chan struct{}{d.writerDone, d.decisions.done, d.replays.done} {
 			select {
 			case <-done:
 			case <-ctx.Done():
@@ -206,7 +210,8 @@ func (d *Diary) Close(ctx context.Context) error {
 		}
 		close(d.abandon)
 		<-d.writerDone
-		<-d.decisionDone
+		<-d.decisions.done
+		<-d.replays.done
 		d.link.Load().close()
 		d.unlock()
 	})

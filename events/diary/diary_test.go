@@ -233,6 +233,8 @@ func TestConfigNamesTheField(t *testing.T) {
 		{diary.Config{Dir: "x", DecisionSlots: 3}, "decision_slots is 3"},
 		{diary.Config{Dir: "x", InFlight: -1}, "in_flight is -1"},
 		{diary.Config{Dir: "x", MoneyStream: "A", DecisionStream: "A"}, "money_stream is A"},
+		{diary.Config{Dir: "x", MoneyStream: "A", ReplayStream: "A"}, "replay_stream is A"},
+		{diary.Config{Dir: "x", ReplayBytes: 1 << 10}, "replay_bytes is 1024"},
 	} {
 		if _, err := diary.Open(patient(t), c.cfg); err == nil || !contains(err.Error(), c.want) {
 			t.Errorf("%q: got %v", c.want, err)

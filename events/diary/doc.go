@@ -11,7 +11,7 @@
 //     Config.OnLost because it certainly is not and never will be. The one
 //     exception is Close or death with batches in flight, whose fate is read
 //     from the stream at the next start.
-//   - Offer (decisions) never blocks, never takes a lock; what does not fit is
+//   - Offer and OfferReplay never block, never take a lock; what does not fit is
 //     dropped and counted.
 //   - old money records are never discarded to make room: a full stream refuses
 //     new ones (ErrFull), and the diary resumes by itself when there is room.

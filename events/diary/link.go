@@ -63,7 +63,7 @@ func startServer(cfg *Config, trouble func()) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "mazad", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Clean(cfg.Dir),
 		SyncAlways: true, DisableJetStreamBanner: true, MaxPayload: maxPayload,
-		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: cfg.MoneyBytes + cfg.DecisionBytes + storeSlack,
+		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: cfg.MoneyBytes + cfg.DecisionBytes + cfg.ReplayBytes + storeSlack,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("diary in %s: %w", cfg.Dir, err)
@@ -114,7 +114,10 @@ func (l *link) prepare(ctx context.Context, cfg *Config) error {
 	if cfg.Replicas == 1 {
 		decisions.PersistMode = jetstream.AsyncPersistMode // overrides SyncAlways for this stream alone
 	}
-	for _, sc := range []jetstream.StreamConfig{money, decisions} {
+	replays := decisions
+	replays.Name, replays.Subjects = cfg.ReplayStream, []string{subject(cfg.ReplayStream)}
+	replays.MaxBytes, replays.MaxAge = cfg.ReplayBytes, cfg.ReplayAge
+	for _, sc := range []jetstream.StreamConfig{money, decisions, replays} {
 		if _, err := l.js.CreateOrUpdateStream(ctx, sc); err != nil {
 			return fmt.Errorf("stream %s: %w", sc.Name, err)
 		}

@@ -14,8 +14,6 @@ type counters struct {
 	overloaded, full, unavailable, timeouts atomic.Uint64
 	batches, batchBytes                     atomic.Uint64
 	failures, recoveries, restarts, fulls   atomic.Uint64
-	offered, decisions                      atomic.Uint64
-	decisionsDropped, decisionsLost         atomic.Uint64
 	reconnects                              atomic.Uint64
 	lastSeq                                 atomic.Uint64
 	moneyBytes                              atomic.Int64
@@ -55,6 +53,9 @@ type Stats struct {
 	Decisions        uint64 // decisions taken by the server
 	DecisionsDropped uint64 // no room in the ring
 	DecisionsLost    uint64 // the server did not take them
+	Replays          uint64 // replays taken by the server
+	ReplaysDropped   uint64 // no room in their ring
+	ReplaysLost      uint64 // the server did not take them
 
 	ConsumerReconnects uint64
 	LastSeq            uint64 // last acknowledged batch of the money stream
@@ -66,7 +67,7 @@ type Stats struct {
 
 // Stats reads the counters.
 func (d *Diary) Stats() Stats {
-	c := &d.stats
+	c, dec, rep := &d.stats, &d.decisions.stats, &d.replays.stats
 	records, bytes := d.queue.load()
 	used := c.moneyBytes.Load()
 	return Stats{
@@ -74,8 +75,9 @@ func (d *Diary) Stats() Stats {
 		Overloaded: c.overloaded.Load(), Full: c.full.Load(), Unavailable: c.unavailable.Load(), Timeouts: c.timeouts.Load(),
 		Batches: c.batches.Load(), BatchBytes: c.batchBytes.Load(), Failures: c.failures.Load(), Recoveries: c.recoveries.Load(),
 		Restarts: c.restarts.Load(), Fulls: c.fulls.Load(), QueueRecords: records, QueueBytes: bytes,
-		Offered: c.offered.Load(), Decisions: c.decisions.Load(), DecisionsDropped: c.decisionsDropped.Load(),
-		DecisionsLost: c.decisionsLost.Load(), ConsumerReconnects: c.reconnects.Load(), LastSeq: c.lastSeq.Load(),
+		Offered: dec.offered.Load(), Decisions: dec.taken.Load(), DecisionsDropped: dec.dropped.Load(), DecisionsLost: dec.lost.Load(),
+		Replays: rep.taken.Load(), ReplaysDropped: rep.dropped.Load(), ReplaysLost: rep.lost.Load(),
+		ConsumerReconnects: c.reconnects.Load(), LastSeq: c.lastSeq.Load(),
 		MoneyBytes: used, MoneyBudget: d.cfg.MoneyBytes, Alarm: used*100 >= d.cfg.MoneyBytes*alarmShare,
 		Stopped: d.queue.stopped(),
 	}
