@@ -10,7 +10,7 @@ export CGO_ENABLED := 0
 # Packages with few dependencies, cheap to build a second time for the race detector.
 RACE := ./targeting/... ./audience/... ./auction/... ./prediction/... ./pacing/... ./internal/...
 
-.PHONY: help demo test check build bench engines fuzz clean-data need
+.PHONY: help demo test soak check build bench engines fuzz clean-data need
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,6 +25,9 @@ test: engines ## every test, at most 20 minutes from cold on 2 cores
 	  set -o pipefail; echo "again with the race detector: the quiet rooms"; \
 	  CGO_ENABLED=1 $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \
 	else echo "SKIPPED: the race detector needs a C compiler, and there is none" >&2; [ -z "$(CI)" ]; fi
+
+soak: engines ## the long forms of the fault tests: ten times as many power cuts (as root)
+	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'PowerCut' ./cmd/mazad | $(GO) run ./internal/testlog
 
 check: need ## what to run before a commit: vet, the house rules, the short tests
 	$(GO) vet ./...

@@ -48,7 +48,7 @@ func (h *testHouse) post(token, path string, body string) object {
 
 func (h *testHouse) newAgency() *agency {
 	h.t.Helper()
-	op := h.n.operatorKey
+	op := h.operator
 	bc := h.post(op, "/mazad/v1/bc/create/", `{"bc_name":"North Media"}`).Data.BC
 	a := &agency{h: h, token: h.post(op, "/mazad/v1/token/create/", fmt.Sprintf(`{"name":"agency","scope":"management","bc_id":%q}`, bc)).Data.Token}
 	a.advertiser = h.post(a.token, "/open_api/v1.3/advertiser/create/", `{"advertiser_name":"Alpha Shoes","currency":"USD","timezone":"Asia/Kathmandu"}`).Data.Advertiser

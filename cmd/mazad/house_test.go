@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,13 +17,11 @@ import (
 	"mazad/reporting/embedded"
 )
 
-// TestMain lets this test binary be the child that serve starts for ClickHouse.
+// TestMain lets this test binary be mazad itself: a server that a test starts as
+// a process of its own, and the child that serve starts for ClickHouse.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "clickhouse" {
-		if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "clickhouse") {
+		main()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
@@ -48,8 +45,9 @@ func engines(t testing.TB) string {
 // testHouse is a running node with its addresses.
 type testHouse struct {
 	t                  testing.TB
-	n                  *Node
+	n                  *Node // nil when it is a process of its own
 	ads, manage, admin string
+	operator           string // its key
 	stop               func() error
 }
 
@@ -79,7 +77,7 @@ func openHouse(t testing.TB, cfg Config) *testHouse {
 	ended := make(chan error, 1)
 	go func() { ended <- n.Run(ctx) }()
 	<-n.ready
-	h := &testHouse{t: t, n: n}
+	h := &testHouse{t: t, n: n, operator: n.operatorKey}
 	h.ads, h.manage, h.admin = n.addresses()
 	done := false
 	h.stop = func() error {

@@ -37,19 +37,37 @@ func secret(env, file, what string) ([]byte, error) {
 	return b, nil
 }
 
+// newSecretFile makes the file whole or not at all: half a key, left by a full
+// disk or a power cut, would stop every later start.
 func newSecretFile(file, what string) ([]byte, error) {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	b := make([]byte, 32)
-	_, _ = rand.Read(b) // never fails
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	_, _ = rand.Read(b)                                    // never fails
+	f, err := os.CreateTemp(dir, filepath.Base(file)+".*") // for its owner alone
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	_, err = f.WriteString(hex.EncodeToString(b) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("%s: write %s: %w", what, file, err)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: write %s: %w", what, file, errors.Join(err, os.Remove(f.Name())))
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	return b, nil
+}
+
+// syncDir makes the names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
