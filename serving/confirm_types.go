@@ -41,6 +41,7 @@ type Beacon struct {
 	LossCode uint16      // SignalLoss: ${AUCTION_LOSS}
 	Relayed  bool        // came from the node that heard of it; is never sent on to a third
 	AtMS     int64       // Relayed: when that node heard of it
+	hurry    bool        // a user waits for the redirect
 }
 
 // Receipt is the verdict on a beacon. It is returned only after the record is

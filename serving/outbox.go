@@ -20,6 +20,7 @@ type Homes interface {
 
 // Times of events that travel between nodes.
 const (
+	homeWait     = time.Second      // for the answer of a home
 	relaySkew    = 10 * time.Minute // how far ahead another node's clock may be
 	pendingAge   = 25 * time.Hour   // a click token has expired by then, whoever judges it
 	pendingMost  = 1 << 16          // clicks that wait for their home; about 500 bytes each
@@ -99,12 +100,12 @@ func (t *Tracker) sendHome(ctx context.Context, w *beaconWork, b *Beacon, at int
 	}
 	sent := *b
 	sent.Relayed, sent.AtMS = true, at
-	reach := ctx
-	if deadline, ok := ctx.Deadline(); ok && b.Signal == SignalClick { // leave time to keep it here
-		var cancel context.CancelFunc
-		reach, cancel = context.WithTimeout(ctx, time.Until(deadline)*3/5)
-		defer cancel()
+	wait := homeWait
+	if b.hurry { // leave time to keep it here
+		wait = clickWait * 3 / 5
 	}
+	reach, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	if r, ok := t.cfg.Homes.Beacon(reach, home, &sent); ok && r.Status != BeaconOverload {
 		t.stats.Relayed.Add(1)
 		return r

@@ -91,7 +91,7 @@ func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 	ctx, cancel := context.WithTimeout(ctx, clickWait)
 	defer cancel()
-	return t.Confirm(ctx, &Beacon{Signal: SignalClick, Token: token})
+	return t.Confirm(ctx, &Beacon{Signal: SignalClick, Token: token, hurry: true})
 }
 
 // judge opens the token and has it judged at home, here or elsewhere.
