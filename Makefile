@@ -40,7 +40,7 @@ build: need ## bin/mazad
 bench: build ## every suite in its quick form
 	@set -e; for suite in match decide http; do bin/mazad bench $$suite --quick; done
 
-engines: need ## install the embedded ClickHouse library
+engines: need ## install the embedded ClickHouse library, and PostgreSQL for the tests
 	@.ci/engines
 
 fuzz: need ## every fuzz target for 10 seconds; FUZZTIME=1m for longer

@@ -215,7 +215,7 @@ func (s *Store) Advertisers(ctx context.Context, q campaign.AdvertiserQuery) (pa
 			sel = sel.Where("bc_id = ?", int64(q.BusinessCenter))
 		}
 		if q.Name != "" {
-			sel = sel.Where("lower(name) LIKE ? ESCAPE '!'", containing(q.Name))
+			sel = sel.Where(sqldb.FoldedName(tx, "name")+" LIKE ? ESCAPE '!'", containing(q.Name))
 		}
 		page, err = pageOf[campaign.Advertiser](ctx, sel, "id", q.Paging)
 		return err

@@ -186,15 +186,15 @@ func (k *kind[T]) list(ctx context.Context, s *Store, adv id.Advertiser, q campa
 		return page, err
 	}
 	err = s.read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		sel := filter(tx.NewSelect().Model((*objectRow)(nil)).Column("doc"), k.name, adv, q)
+		sel := filter(tx, k.name, adv, q)
 		page, err = pageOf[T](ctx, sel, "id", q.Paging)
 		return err
 	})
 	return page, err
 }
 
-func filter(sel *bun.SelectQuery, kind campaign.ObjectKind, adv id.Advertiser, q campaign.Query) *bun.SelectQuery {
-	sel = sel.Where("advertiser_id = ?", int64(adv)).Where("kind = ?", string(kind))
+func filter(tx sqldb.Tx, kind campaign.ObjectKind, adv id.Advertiser, q campaign.Query) *bun.SelectQuery {
+	sel := tx.NewSelect().Model((*objectRow)(nil)).Column("doc").Where("advertiser_id = ?", int64(adv)).Where("kind = ?", string(kind))
 	if len(q.IDs) > 0 {
 		sel = sel.Where("id IN (?)", bun.List(q.IDs))
 	}
@@ -205,7 +205,7 @@ func filter(sel *bun.SelectQuery, kind campaign.ObjectKind, adv id.Advertiser, q
 		sel = sel.Where("ad_group_id IN (?)", bun.List(q.AdGroups))
 	}
 	if q.Name != "" {
-		sel = sel.Where("lower(name) LIKE ? ESCAPE '!'", containing(q.Name))
+		sel = sel.Where(sqldb.FoldedName(tx, "name")+" LIKE ? ESCAPE '!'", containing(q.Name))
 	}
 	if q.Objective != "" {
 		sel = sel.Where("objective = ?", string(q.Objective))

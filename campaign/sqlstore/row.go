@@ -135,7 +135,15 @@ func tooMany(field string, n int) error {
 		Limit: fmt.Sprint(campaign.MaxIDs), Message: "has too many ids"}
 }
 
-// containing is the pattern of LIKE ... ESCAPE '!' for a part of a name.
+// containing is the pattern of LIKE ... ESCAPE '!' for a part of a name, in
+// ASCII lower case as sqldb.FoldedName is.
 func containing(part string) string {
-	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(part)) + "%"
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.Map(foldASCII, part)) + "%"
+}
+
+func foldASCII(r rune) rune {
+	if 'A' <= r && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
 }

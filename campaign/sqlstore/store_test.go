@@ -9,11 +9,33 @@ import (
 	"mazad/campaign/sqlstore"
 	"mazad/campaign/storetest"
 	"mazad/internal/sqldb"
+	"mazad/internal/sqldb/postgrestest"
 )
 
+// open opens a store on SQLite.
 func open(t testing.TB, s storetest.Setup) (campaign.Store, func()) {
 	t.Helper()
-	db, err := sqldb.Open(context.Background(), sqldb.Config{Dir: s.Dir})
+	return openAt(t, s, sqldb.Config{Dir: s.Dir})
+}
+
+// onPostgres opens stores on a server of their own: one database per directory
+// of the suite. The server does not sync: the suites commit thousands of times
+// and ask nothing about power cuts.
+func onPostgres(t testing.TB) storetest.Open {
+	server := postgrestest.Start(t, postgrestest.Options{NoSync: true})
+	databases := map[string]string{}
+	return func(t testing.TB, s storetest.Setup) (campaign.Store, func()) {
+		t.Helper()
+		if databases[s.Dir] == "" {
+			databases[s.Dir] = server.Database()
+		}
+		return openAt(t, s, sqldb.Config{URL: databases[s.Dir], NoSync: true})
+	}
+}
+
+func openAt(t testing.TB, s storetest.Setup, c sqldb.Config) (campaign.Store, func()) {
+	t.Helper()
+	db, err := sqldb.Open(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +57,12 @@ func open(t testing.TB, s storetest.Setup) (campaign.Store, func()) {
 }
 
 func TestConformance(t *testing.T) { storetest.Run(t, open) }
+
+func TestConformanceOnPostgres(t *testing.T) {
+	open := onPostgres(t)
+	storetest.Run(t, open)
+	t.Run("several processes", func(t *testing.T) { storetest.Processes(t, open) })
+}
 
 func TestI11NoAdvertiserTouchesAnother(t *testing.T) { storetest.Isolation(t, open) }
 

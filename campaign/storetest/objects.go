@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"mazad/campaign"
@@ -242,5 +243,25 @@ func review(f *fixture) {
 	}
 	if _, _, fresh := f.chain(f.a.ID); fresh.Review != campaign.ReviewPending {
 		f.Errorf("a new ad is %s", fresh.Review)
+	}
+}
+
+// oddTexts: what people may type is kept and found as it is, on every engine.
+func oddTexts(f *fixture) {
+	for _, name := range []string{`back\slash \' ''quoted''`, "CAFÉ und Ärger", "قهوة", "a?b $1 :x ?0 %_!", "\U0001F3EE \\u0000", "“”", strings.Repeat("ж", 100)} {
+		in := Campaign(f.a.ID)
+		in.Name = name
+		made := must(f.store.CreateCampaign(f.ctx, f.edit, in))(f)
+		if got := must(f.store.Campaign(f.ctx, f.a.ID, made.ID))(f); got.Name != name {
+			f.Errorf("%q was read back as %q", name, got.Name)
+		}
+		if page := must(f.store.Campaigns(f.ctx, f.a.ID, campaign.Query{Name: name}))(f); page.Total != 1 {
+			f.Errorf("%q is found %d times", name, page.Total)
+		}
+	}
+	for part, want := range map[string]int{"café": 0, "cafÉ": 1, "UND ärger": 0, "UND Ärger": 1, `\`: 2, "$1": 1, "b $": 1, "_": 1} {
+		if page := must(f.store.Campaigns(f.ctx, f.a.ID, campaign.Query{Name: part}))(f); page.Total != want {
+			f.Errorf("%q is found %d times, want %d: letters other than A to Z are as they are", part, page.Total, want)
+		}
 	}
 }

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		"update":          update,
 		"status":          status,
 		"list":            list,
+		"odd texts":       oddTexts,
 		"review":          review,
 		"version":         version,
 		"two writers":     twoWriters,

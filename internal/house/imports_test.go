@@ -40,7 +40,7 @@ var engines = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/"}, "flags belong to cmd"},
 }
 
-var sqlOwners = []string{"*/sqlstore", "*/*/sqlstore", "internal/sqldb"}
+var sqlOwners = []string{"*/sqlstore", "*/*/sqlstore", "internal/sqldb", "internal/sqldb/"}
 
 // room is the part of a path inside which imports are free.
 func room(dir string) string {

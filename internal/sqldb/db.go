@@ -2,20 +2,15 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"mazad/internal/clock"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/sqlitedialect"
-	_ "modernc.org/sqlite" // the driver named "sqlite"
 )
 
 // File is the name of the database in the data directory.
@@ -29,10 +24,13 @@ const (
 
 // Config says where and how.
 type Config struct {
-	Dir     string      // made if it does not exist
+	Dir     string      // made if it does not exist; locked; holds the SQLite file
+	URL     string      // postgres://...: the database is there, Dir is only locked, and may be ""
+	Secret  string      // password for URL, which holds none
 	Clock   clock.Clock // nil = the system's
 	Readers int         // connections that read at the same time; 0 = 4
 	Queue   int         // writes that may wait; 0 = 1024
+	NoSync  bool        // accept a PostgreSQL that does not sync: for tests that say so
 }
 
 // Stats counts since Open. The fields may be read at any time.
@@ -47,7 +45,8 @@ type Stats struct {
 type DB struct {
 	writer *bun.DB // one connection
 	reader *bun.DB
-	lock   *os.File
+	engine Engine
+	lock   *os.File // nil without a data directory
 	clock  clock.Clock
 	queue  chan *job
 	quit   chan struct{}
@@ -59,7 +58,7 @@ type DB struct {
 // ErrClosed is what a Write after Close returns.
 var ErrClosed = errors.New("the database is closed")
 
-// Open opens or makes the database in c.Dir.
+// Open opens or makes the database in c.Dir, or opens the one at c.URL.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Readers == 0 {
 		c.Readers = defaultReaders
@@ -70,15 +69,24 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if c.Clock == nil {
 		c.Clock = clock.System{}
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
+	if c.Dir == "" && c.URL == "" {
+		return nil, errors.New("open the database: neither a data directory nor an address is given")
 	}
-	lock, err := lockDir(c.Dir)
-	if err != nil {
-		return nil, err
+	d := &DB{clock: c.Clock, queue: make(chan *job, c.Queue), quit: make(chan struct{}), done: make(chan struct{})}
+	if c.Dir != "" {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the data directory: %w", err)
+		}
+		var err error
+		if d.lock, err = lockDir(c.Dir); err != nil {
+			return nil, err
+		}
 	}
-	d := &DB{lock: lock, clock: c.Clock, queue: make(chan *job, c.Queue), quit: make(chan struct{}), done: make(chan struct{})}
-	if err := d.connect(ctx, filepath.Join(c.Dir, File), c.Readers); err != nil {
+	connect := d.connectSQLite
+	if c.URL != "" {
+		connect, d.engine = d.connectPostgres, Postgres
+	}
+	if err := connect(ctx, &c); err != nil {
 		d.disconnect()
 		return nil, err
 	}
@@ -86,66 +94,37 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return d, nil
 }
 
-func (d *DB) connect(ctx context.Context, path string, readers int) error {
-	var err error
-	if d.writer, err = open(path, 1, "immediate", false); err != nil {
-		return err
+// Engine is what keeps the database.
+type Engine uint8
+
+// The engines.
+const (
+	SQLite Engine = iota
+	Postgres
+)
+
+func (e Engine) String() string {
+	if e == Postgres {
+		return "postgres"
 	}
-	if err := d.writer.PingContext(ctx); err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	if err := checkPragmas(ctx, d.writer); err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	d.reader, err = open(path, readers, "deferred", true)
-	return err
+	return "sqlite"
 }
 
-func open(path string, conns int, lock string, readOnly bool) (*bun.DB, error) {
-	q := url.Values{"_txlock": {lock}}
-	pragmas := []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "cache_size(-32768)"}
-	if readOnly {
-		pragmas = append(pragmas, "query_only(ON)")
-	}
-	q["_pragma"] = pragmas
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	dsn := (&url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}).String()
-	s, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	s.SetMaxOpenConns(conns)
-	s.SetMaxIdleConns(conns)
-	s.SetConnMaxLifetime(0)
-	return bun.NewDB(s, sqlitedialect.New(), bun.WithDiscardUnknownColumns()), nil
-}
-
-// checkPragmas reads back what durability rests on.
-func checkPragmas(ctx context.Context, db *bun.DB) error {
-	for _, p := range []struct{ name, want, meaning string }{
-		{"journal_mode", "wal", "the file system does not support WAL (a network share?)"},
-		{"synchronous", "2", "commits would not be on disk"},
-		{"foreign_keys", "1", "references would not be checked"},
-	} {
-		var got string
-		if err := db.QueryRowContext(ctx, "PRAGMA "+p.name).Scan(&got); err != nil {
-			return fmt.Errorf("read pragma %s: %w", p.name, err)
-		}
-		if got != p.want {
-			return fmt.Errorf("pragma %s is %s, not %s: %s", p.name, got, p.want, p.meaning)
-		}
-	}
-	return nil
-}
+// Engine says which one this is.
+func (d *DB) Engine() Engine { return d.engine }
 
 // Stats are the counters.
 func (d *DB) Stats() *Stats { return &d.stats }
 
-// Check looks through the whole file for damage.
+// Check looks through the whole file for damage. A PostgreSQL server checks its
+// own pages as it reads them; there it only asks whether the server answers.
 func (d *DB) Check(ctx context.Context) error {
+	if d.engine == Postgres {
+		if err := d.reader.PingContext(ctx); err != nil {
+			return fmt.Errorf("check the database: %w", err)
+		}
+		return nil
+	}
 	var verdict string
 	if err := d.reader.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
 		return fmt.Errorf("check the database: %w", err)

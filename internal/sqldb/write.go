@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -72,7 +71,7 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 
 // Read runs fn in a transaction that sees one state of the database.
 func (d *DB) Read(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
-	tx, err := d.reader.BeginTx(ctx, &sql.TxOptions{})
+	tx, err := d.reader.BeginTx(ctx, d.engine.reading())
 	if err != nil {
 		return fmt.Errorf("begin to read: %w", err)
 	}
@@ -100,34 +99,38 @@ func (d *DB) run() {
 	}
 }
 
-// group runs first and whatever else is waiting in one transaction.
+// group runs first and whatever else is waiting in one transaction. Most writes
+// come alone, so the first has no savepoint: when it fails, the transaction has
+// nothing else in it.
 func (d *DB) group(first *job) {
-	ctx := context.Background()
-	var jobs []*job
-	tx, err := d.writer.BeginTx(ctx, nil)
+	jobs := []*job{first}
+	tx, err := d.begin(context.Background())
 	if err != nil {
-		jobs = append(jobs, first)
+		d.finish(jobs, err)
+		return
+	}
+	start := d.clock.Now()
+	if first.run(tx); first.failed {
+		tx.Rollback()
+		d.finish(jobs, nil)
+		return
+	}
+	for err == nil && len(jobs) < MaxGroup && d.clock.Now().Sub(start) < maxGroupTime {
+		var next *job
+		select {
+		case next = <-d.queue:
+		default:
+		}
+		if next == nil {
+			break
+		}
+		jobs = append(jobs, next)
+		err = next.step(tx)
+	}
+	if err == nil {
+		err = tx.Commit()
 	} else {
-		start := d.clock.Now()
-		for next := first; next != nil && err == nil; {
-			jobs = append(jobs, next)
-			err = d.step(next, tx)
-			next = nil
-			if len(jobs) < MaxGroup && d.clock.Now().Sub(start) < maxGroupTime {
-				select {
-				case next = <-d.queue:
-				default:
-				}
-			}
-			if err != nil && next != nil {
-				jobs = append(jobs, next)
-			}
-		}
-		if err == nil {
-			err = tx.Commit()
-		} else {
-			tx.Rollback()
-		}
+		tx.Rollback()
 	}
 	d.finish(jobs, err)
 }
@@ -150,26 +153,34 @@ func (d *DB) finish(jobs []*job, err error) {
 	}
 }
 
-// step runs one job in a savepoint. Its error means that the transaction itself
+// step runs a job in a savepoint. Its error means that the transaction itself
 // is lost: SQLite ends it by itself when the disk is full or fails, and what
 // followed would then be committed piece by piece.
-func (d *DB) step(j *job, tx bun.Tx) error {
-	if err := j.ctx.Err(); err != nil {
-		j.err, j.failed = fmt.Errorf("wait for the writer: %w", err), true
-		return nil
-	}
-	ctx := context.WithValue(context.WithoutCancel(j.ctx), insideWrite{}, true)
+func (j *job) step(tx bun.Tx) error {
+	ctx := context.Background()
 	if _, err := tx.ExecContext(ctx, "SAVEPOINT one_write"); err != nil {
 		return err
 	}
-	if err := j.call(ctx, tx); err != nil {
+	if j.run(tx); j.failed {
 		if _, lost := tx.ExecContext(ctx, "ROLLBACK TO SAVEPOINT one_write"); lost != nil {
-			return fmt.Errorf("%w (the transaction was lost: %w)", err, lost)
+			j.failed = false // with all the others
+			return fmt.Errorf("%w (the transaction was lost: %w)", j.err, lost)
 		}
-		j.err, j.failed = err, true
 	}
 	_, err := tx.ExecContext(ctx, "RELEASE SAVEPOINT one_write")
 	return err
+}
+
+// run calls the function, unless nobody waits for it any more.
+func (j *job) run(tx bun.Tx) {
+	if err := j.ctx.Err(); err != nil {
+		j.err, j.failed = fmt.Errorf("wait for the writer: %w", err), true
+		return
+	}
+	ctx := context.WithValue(context.WithoutCancel(j.ctx), insideWrite{}, true)
+	if err := j.call(ctx, tx); err != nil {
+		j.err, j.failed = err, true
+	}
 }
 
 var errPanicked = errors.New("the function panicked")

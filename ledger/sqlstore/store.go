@@ -43,6 +43,9 @@ func Open(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 	if err := db.Migrate(ctx, "ledger", dir); err != nil {
 		return nil, err
 	}
+	if err := makeViews(ctx, db); err != nil {
+		return nil, err
+	}
 	return &Store{db: db, clock: cfg.Clock}, nil
 }
 

@@ -127,7 +127,11 @@ func (f *fixture) fund(adv id.Advertiser, request string, amount money.Micros) l
 	return t
 }
 
-// row is spend of the first life of node 1.
+// Row is spend of the first life of node 1.
+func Row(adv id.Advertiser, group id.AdGroup, second int64, amount money.Nanos) ledger.SpendRow {
+	return row(adv, group, second, amount)
+}
+
 func row(adv id.Advertiser, group id.AdGroup, second int64, amount money.Nanos) ledger.SpendRow {
 	return ledger.SpendRow{Advertiser: adv, Campaign: id.Campaign(adv) * 100, AdGroup: group, Currency: sar, Second: second, Day: today,
 		Node: 1, Generation: 1, Amount: money.SumOf(amount), Count: 1}
