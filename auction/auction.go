@@ -48,7 +48,7 @@ type Candidate struct {
 	Pacing     money.PPB   // multiplier of the bid; above One counts as One
 	Quality    money.Nanos // signed, per impression, added to the score
 	Floor      money.Nanos // its own floor per impression; the larger of this and Config.Floor holds
-	Ad         uint32      // the caller's ordinal; ties are drawn by it, so it should be unique
+	Ad         uint64      // the caller's lasting number of the ad; ties are drawn by it, so it should be unique
 }
 
 // Config is what all candidates of one auction share. It is not retained.
@@ -105,12 +105,43 @@ type Scratch struct {
 // Run fills cfg.Slots slots. The winners, best slot first, are valid until the
 // scratch is used again.
 func Run(cfg *Config, cands []Candidate, s *Scratch) []Winner {
-	slots := min(max(cfg.Slots, 0), MaxSlots)
-	s.winners = s.winners[:0]
-	if slots == 0 {
-		return s.winners
+	s.Open()
+	s.Add(cfg, cands, 0)
+	return s.Close(cfg, cands)
+}
+
+// Open begins an auction whose candidates come in parts: Add them in any order,
+// ask Settled whether more could change the outcome, and Close it.
+func (s *Scratch) Open() { s.top = s.top[:0] }
+
+// Add lets cands[from:] compete. cands is one growing slice: the winners' Index
+// counts in it.
+func (s *Scratch) Add(cfg *Config, cands []Candidate, from int) {
+	if slots := cfg.slots(); slots > 0 {
+		s.choose(cfg, cands, from, slots+1)
 	}
-	s.choose(cfg, cands, slots+1)
+}
+
+// Settled reports that no candidate whose value and score are at most bound can
+// still change who wins and what they pay: it is strictly behind everyone who
+// sets a price, or below the floor. The RunnerUp of the last winner of a
+// FirstPrice auction is not covered.
+func (s *Scratch) Settled(cfg *Config, bound money.Nanos) bool {
+	slots := cfg.slots()
+	if slots == 0 || bound <= 0 || bound < cfg.Floor {
+		return true
+	}
+	last := slots // sets the price of the last winner
+	if cfg.Rule == FirstPrice {
+		last--
+	}
+	return last < len(s.top) && s.top[last].score > bound
+}
+
+// Close ranks and prices the winners among everything that was added.
+func (s *Scratch) Close(cfg *Config, cands []Candidate) []Winner {
+	s.winners = s.winners[:0]
+	slots := cfg.slots()
 	s.spread(cfg.SlotWeights, slots)
 	filled := min(slots, len(s.top))
 	for i := range filled {
@@ -125,6 +156,8 @@ func Run(cfg *Config, cands []Candidate, s *Scratch) []Winner {
 	}
 	return s.winners
 }
+
+func (c *Config) slots() int { return min(max(c.Slots, 0), MaxSlots) }
 
 // spread writes the weight of every slot: descending, at most One.
 func (s *Scratch) spread(weights []money.PPB, slots int) {

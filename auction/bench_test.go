@@ -14,7 +14,7 @@ func crowd(n int) []auction.Candidate {
 	cands := make([]auction.Candidate, n)
 	for i := range cands {
 		cands[i] = auction.Candidate{
-			Ad: uint32(i), Advertiser: uint64(i / 5), Bid: money.Nanos(1_000_000 + r.Int64N(20_000_000)), Rate: money.One,
+			Ad: uint64(i), Advertiser: uint64(i / 5), Bid: money.Nanos(1_000_000 + r.Int64N(20_000_000)), Rate: money.One,
 			Pacing: money.PPB(r.Uint64N(uint64(money.One)) + 1), Quality: money.Nanos(r.Int64N(1_000_000)),
 		}
 	}

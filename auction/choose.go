@@ -22,16 +22,15 @@ func (e *entry) ahead(o *entry) bool {
 	return e.index < o.index
 }
 
-// choose keeps the n best candidates under the diversity rule in s.top, best
-// first. Both rules together are a matroid (at most n, at most so many of one
+// choose lets cands[from:] into the n best under the diversity rule, which it keeps
+// in s.top, best first. Both rules together are a matroid (at most n, at most so many of one
 // advertiser), so exchanging the worst member of the broken rule as candidates
 // arrive ends with exactly the set that sorting would give.
-func (s *Scratch) choose(cfg *Config, cands []Candidate, n int) {
-	s.top = s.top[:0]
+func (s *Scratch) choose(cfg *Config, cands []Candidate, from, n int) {
 	if cap(s.top) < n {
 		s.top = make([]entry, 0, MaxSlots+1)
 	}
-	for i := range cands {
+	for i := from; i < len(cands); i++ {
 		c := &cands[i]
 		score, why := judge(cfg, c)
 		if why != Won || len(s.top) == n && score < s.top[n-1].score {
@@ -91,8 +90,8 @@ func (s *Scratch) insert(e entry, out int) {
 // tieHash spreads seed and ad over 64 bits (the finaliser of SplitMix64 by
 // Steele, Lea and Flood, OOPSLA 2014, applied twice so that neighbouring seeds
 // and neighbouring ads give unrelated orders).
-func tieHash(seed uint64, ad uint32) uint64 {
-	return mix(mix(seed+0x9e3779b97f4a7c15) + uint64(ad)*0x9e3779b97f4a7c15)
+func tieHash(seed, ad uint64) uint64 {
+	return mix(mix(seed+0x9e3779b97f4a7c15) + ad*0x9e3779b97f4a7c15)
 }
 
 func mix(x uint64) uint64 {

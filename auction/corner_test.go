@@ -19,7 +19,7 @@ func TestCorners(t *testing.T) {
 	f := func(name string, cfg auction.Config, want []money.Nanos, cands ...auction.Candidate) {
 		t.Helper()
 		for i := range cands {
-			cands[i].Ad, cands[i].Advertiser = uint32(i), max(cands[i].Advertiser, uint64(100+i))
+			cands[i].Ad, cands[i].Advertiser = uint64(i), max(cands[i].Advertiser, uint64(100+i))
 		}
 		got := auction.Run(&cfg, cands, new(auction.Scratch))
 		if len(got) != len(want) {
@@ -71,7 +71,7 @@ func TestCorners(t *testing.T) {
 func TestSlotsAreBounded(t *testing.T) {
 	cands := make([]auction.Candidate, auction.MaxSlots+10)
 	for i := range cands {
-		cands[i] = auction.Candidate{Ad: uint32(i), Bid: money.Nanos(i + 1), Rate: money.One, Pacing: money.One}
+		cands[i] = auction.Candidate{Ad: uint64(i), Bid: money.Nanos(i + 1), Rate: money.One, Pacing: money.One}
 	}
 	cfg := auction.Config{Slots: math.MaxInt}
 	if got := len(auction.Run(&cfg, cands, new(auction.Scratch))); got != auction.MaxSlots {

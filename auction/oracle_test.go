@@ -158,7 +158,7 @@ func world(r *rand.Rand, n int) (auction.Config, []auction.Candidate) {
 	cands := make([]auction.Candidate, n)
 	for i := range cands {
 		cands[i] = auction.Candidate{
-			Ad: uint32(i), Advertiser: r.Uint64N(uint64(n)/2 + 1), Bid: money.Nanos(r.Int64N(scale) - scale/8),
+			Ad: uint64(i), Advertiser: r.Uint64N(uint64(n)/2 + 1), Bid: money.Nanos(r.Int64N(scale) - scale/8),
 			Rate: one(), Pacing: one(), Quality: money.Nanos(r.Int64N(scale)-scale/2) / 4, Floor: money.Nanos(r.Int64N(scale) - scale/2),
 		}
 	}

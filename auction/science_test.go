@@ -47,7 +47,7 @@ func bidders(r *rand.Rand, n int) []auction.Candidate {
 	cands := make([]auction.Candidate, n)
 	for i := range cands {
 		cands[i] = auction.Candidate{
-			Ad: uint32(i), Advertiser: uint64(i), Bid: money.Nanos(1 + r.Int64N(10_000_000_000)), Pacing: money.One,
+			Ad: uint64(i), Advertiser: uint64(i), Bid: money.Nanos(1 + r.Int64N(10_000_000_000)), Pacing: money.One,
 			Rate: money.PPB(1 + r.Uint64N(uint64(money.One))), Quality: money.Nanos(r.Int64N(400_000_000) - 200_000_000), Floor: money.Nanos(r.Int64N(300_000_000)),
 		}
 	}
@@ -172,7 +172,7 @@ func TestScienceCTiesAreUniform(t *testing.T) {
 	const n, rounds = 8, 80_000
 	cands := make([]auction.Candidate, n)
 	for i := range cands {
-		cands[i] = auction.Candidate{Ad: uint32(100 + i), Advertiser: uint64(i), Bid: 5, Rate: money.One, Pacing: money.One}
+		cands[i] = auction.Candidate{Ad: uint64(100 + i), Advertiser: uint64(i), Bid: 5, Rate: money.One, Pacing: money.One}
 	}
 	var first, second [n]int
 	s := new(auction.Scratch)
@@ -201,7 +201,7 @@ func TestScienceDReserveRevenue(t *testing.T) {
 		var sum float64
 		for range rounds {
 			for i := range cands {
-				cands[i] = auction.Candidate{Ad: uint32(i), Bid: money.Nanos(r.Int64N(1_000_000_001)), Rate: money.One, Pacing: money.One}
+				cands[i] = auction.Candidate{Ad: uint64(i), Bid: money.Nanos(r.Int64N(1_000_000_001)), Rate: money.One, Pacing: money.One}
 			}
 			for _, w := range auction.Run(&cfg, cands, s) {
 				sum += float64(w.Price)

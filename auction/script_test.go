@@ -132,7 +132,7 @@ func (sc *script) setting(t *testing.T, line int, word string) {
 
 func (sc *script) ad(t *testing.T, line int, words []string) {
 	n := len(sc.cands)
-	c := auction.Candidate{Ad: uint32(n), Advertiser: uint64(1000 + n), Rate: money.One, Pacing: money.One}
+	c := auction.Candidate{Ad: uint64(n), Advertiser: uint64(1000 + n), Rate: money.One, Pacing: money.One}
 	perK := true
 	for _, w := range words[1:] {
 		key, v, _ := strings.Cut(w, "=")
