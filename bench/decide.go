@@ -110,7 +110,7 @@ func (a *asker) time(ctx context.Context, o *Options, n int, p *line.Printer) er
 	if a.ads == 0 {
 		return fmt.Errorf("none of %d requests got an ad: there is nothing to measure", samples)
 	}
-	p.Remark("%s: %.0f ad groups match a request, %.2f ads go out, %.1f %% of requests get none; dropped records %d", at("decide", n),
+	p.Remark("%s: %.0f ad groups are met by a request, %.2f ads go out, %.1f %% of requests get none; dropped records %d", at("decide", n),
 		float64(stats.Matched.Load()-matched)/float64(samples), float64(a.ads)/float64(samples), 100*float64(a.empty)/float64(samples), stats.NotLogged.Load())
 	target := line.Target{}
 	if n == 10_000 {

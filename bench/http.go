@@ -136,7 +136,7 @@ func (d *duel) probe(n int, e entrance, p *line.Printer) (answer int, err error)
 		return 0, err
 	}
 	answer = median(sizes)
-	p.Remark("%s: %.0f %% of requests get an ad; %.0f ad groups match a request, %.2f ads go out; the median answer has %d bytes", at(e.name, n),
+	p.Remark("%s: %.0f %% of requests get an ad; %.0f ad groups are met by a request, %.2f ads go out; the median answer has %d bytes", at(e.name, n),
 		100*float64(full)/httpProbes, float64(s.Matched)/float64(s.Requests), float64(s.Ads)/float64(s.Requests), answer)
 	if full == 0 {
 		return 0, errors.New("no request gets an ad: there is nothing to measure")

@@ -1,9 +1,11 @@
 package serving
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +22,10 @@ import (
 // that outlives the snapshot. Ad groups that cannot compete are left out
 // and remembered with the reason.
 func Build(tree *campaign.Tree, market *Market, groups GroupStates, model *prediction.Model, now time.Time) (*Snapshot, error) {
+	return build(tree, market, groups, model, now, firstTier)
+}
+
+func build(tree *campaign.Tree, market *Market, groups GroupStates, model *prediction.Model, now time.Time, first int) (*Snapshot, error) {
 	b := builder{
 		snap:        &Snapshot{Revision: int64(tree.Revision), Built: now, inactive: map[id.AdGroup]Reason{}},
 		market:      market,
@@ -46,8 +52,44 @@ func Build(tree *campaign.Tree, market *Market, groups GroupStates, model *predi
 			b.snap.leftOut = errors.Join(b.snap.leftOut, fmt.Errorf("ad group %s of revision %d is left out: %w", tree.AdGroups[i].ID, tree.Revision, err))
 		}
 	}
-	b.snap.index = targeting.Build(b.rules)
+	b.rank(model)
+	for _, end := range tierEnds(len(b.rules), first) {
+		from := 0
+		if n := len(b.snap.tiers); n > 0 {
+			last := &b.snap.tiers[n-1]
+			from = int(last.from) + last.index.Len()
+		}
+		b.snap.tiers = append(b.snap.tiers, tier{index: targeting.Build(b.rules[from:end]), from: targeting.Ord(from)})
+	}
 	return b.snap.withModel(model), nil
+}
+
+// rank puts the ad groups in descending order of their worth, and their ads in the
+// same order.
+func (b *builder) rank(model *prediction.Model) {
+	s := b.snap
+	fits := rates(s.groups, s.ads, model)
+	type place struct {
+		worth money.Nanos
+		at    int
+	}
+	order := make([]place, len(s.groups))
+	for i := range order {
+		order[i] = place{worth(&s.groups[i], fits), i}
+	}
+	slices.SortFunc(order, func(x, y place) int {
+		return cmp.Or(cmp.Compare(y.worth, x.worth), cmp.Compare(s.groups[x.at].id, s.groups[y.at].id))
+	})
+	groups, states := make([]adGroup, len(order)), make([]*groupState, len(order))
+	rules, ads := make([]targeting.Rule, len(order)), make([]servedAd, 0, len(s.ads))
+	for to, p := range order {
+		g := s.groups[p.at]
+		from := uint32(len(ads))
+		ads = append(ads, s.ads[g.adFrom:g.adTo]...)
+		g.adFrom, g.adTo = from, uint32(len(ads))
+		groups[to], states[to], rules[to] = g, s.states[p.at], b.rules[p.at]
+	}
+	s.groups, s.states, s.ads, b.rules = groups, states, ads, rules
 }
 
 // GroupStates finds what outlives a snapshot.

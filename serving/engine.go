@@ -69,7 +69,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg}
 	e.workers.New = func() any { return &worker{frequency: cfg.Frequency} }
-	e.Publish(&Snapshot{index: targeting.Build(nil)})
+	e.Publish(&Snapshot{})
 	return e, nil
 }
 
@@ -112,18 +112,18 @@ func (e *Engine) decide(req *Request, resp *Response, tr *Trace) {
 
 	e.admit(w)
 	resp.Universe = w.universe
-	matched := w.match()
-	w.matched = len(matched)
-	tr.begin(w, matched)
-	w.screen(matched)
+	w.look()
+	for tr != nil && w.further() { // explained in full: I9
+	}
+	tr.begin(w)
 	if req.Door == DoorOpenRTB {
 		for i := range req.Slots {
-			e.fill(w, matched, i, i+1, tr)
+			e.fill(w, i, i+1, tr)
 		}
 	} else if len(req.Slots) > 0 {
-		e.fill(w, matched, 0, len(req.Slots), tr)
+		e.fill(w, 0, len(req.Slots), tr)
 	}
-	resp.Reason = w.whyEmpty(len(matched))
+	resp.Reason = w.whyEmpty()
 	tr.end(w)
 	e.stats.decided(w)
 	e.record(w)
@@ -190,20 +190,13 @@ func (w *worker) personalQuery(req *Request) {
 	}
 }
 
-func (w *worker) match() []targeting.Ord {
-	if w.universe == audience.Personal {
-		return w.snap.index.MatchPersonal(&w.personal, &w.matching)
-	}
-	return w.snap.index.MatchContextual(&w.contextual, &w.matching)
-}
-
-// fill sells slots from..to of the request in one auction among the matched ad
-// groups. A winner whose hold is refused is taken out and the auction is run
-// again, so the outcome is that of an auction among the rest (I3).
-func (e *Engine) fill(w *worker, matched []targeting.Ord, from, to int, tr *Trace) {
+// fill sells slots from..to of the request in one auction among the ad groups
+// that match. It looks at them tier by tier and stops when what is left cannot
+// change the outcome (I3). A winner whose hold is refused is taken out and the
+// auction is run again, so the outcome is that of an auction among the rest.
+func (e *Engine) fill(w *worker, from, to int, tr *Trace) {
 	slot := &w.req.Slots[from]
 	w.slot = from
-	w.gather(matched, slot, tr)
 	cfg := auction.Config{
 		Rule: e.cfg.Market.Rule, Slots: to - from, Floor: max(e.cfg.Market.Floor, slot.Floor),
 		MaxPerAdvertiser: e.cfg.Market.MaxPerAdvertiser, SlotWeights: e.cfg.Market.SlotWeights, Seed: w.auctionID.Lo ^ w.auctionID.Hi,
@@ -211,10 +204,18 @@ func (e *Engine) fill(w *worker, matched []targeting.Ord, from, to int, tr *Trac
 	if w.req.Door == DoorOpenRTB { // the exchange sets the price; our bid is what we are ready to pay
 		cfg.Rule, cfg.Floor = auction.FirstPrice, slot.Floor
 	}
-	work := 0
+	w.cands, w.refs, w.gathered = w.cands[:0], w.refs[:0], 0
+	w.auction.Open()
 	for refused := 0; ; refused++ {
-		work += len(w.cands)
-		bad, reason := e.hold(w, auction.Run(&cfg, w.cands, &w.auction))
+		for {
+			first := len(w.cands)
+			w.gather(slot, tr)
+			w.auction.Add(&cfg, w.cands, first)
+			if w.auction.Settled(&cfg, w.rest()) || !w.further() {
+				break
+			}
+		}
+		bad, reason := e.hold(w, w.auction.Close(&cfg, w.cands))
 		if bad < 0 {
 			w.tally()
 			tr.ran(w, &cfg)
@@ -224,22 +225,22 @@ func (e *Engine) fill(w *worker, matched []targeting.Ord, from, to int, tr *Trac
 		w.lost[reason]++
 		tr.refuse(w, bad, reason)
 		w.drop(bad)
-		if refused >= maxRefusals && work >= maxReruns {
+		if refused >= maxRefusals {
 			w.lost[ReasonHoldRefused] += uint32(len(w.cands))
 			tr.gaveUp(w)
 			return
 		}
+		w.auction.Open()
+		w.auction.Add(&cfg, w.cands, 0)
 	}
 }
 
-// maxRefusals and maxReruns bound the work that exhausted budgets can cause in
-// one request: so many refused holds are allowed in any case, and more while the
-// auctions among the rest have looked at fewer candidates. A refused ad group is
-// marked and does not compete again until there is money.
-const (
-	maxRefusals = 32
-	maxReruns   = 50_000
-)
+// maxRefusals bounds the work that exhausted budgets can cause in one request: so
+// many refused holds, each an auction among the rest. A refused ad group is
+// marked and does not compete again until there is money. The bound counts
+// holds and not candidates, so that it ends a search that was cut short where it
+// ends a full one.
+const maxRefusals = 1000
 
 // hold sets money and a frequency reservation aside for every winner, in rank
 // order. It returns the candidate index of the first that was refused and why,

@@ -59,7 +59,7 @@ func TestABlockCoversWhatIsBelow(t *testing.T) {
 		if category != "" {
 			w.req.BlockedCategories = []uint64{uint64(targeting.TagOf([]byte(category)))}
 		}
-		w.screen(nil)
+		w.look()
 		if got := w.fits(&fit, &Slot{Formats: FormatImage}); got != want {
 			t.Errorf("%s: %s, want %s", what, got, want)
 		}

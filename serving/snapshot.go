@@ -9,7 +9,6 @@ import (
 	"mazad/internal/money"
 	"mazad/pacing"
 	"mazad/prediction"
-	"mazad/targeting"
 )
 
 // Billing is the event an ad group pays for. The numbers are in tokens and in
@@ -43,7 +42,7 @@ type Snapshot struct {
 	fits     []adFit       // by ad: what gather reads, apart from the creative
 	states   []*groupState // by targeting.Ord
 	labels   labels
-	index    *targeting.Index
+	tiers    []tier           // in the order in which a request searches them
 	zones    []*time.Location // by targeting.Rule.Zone
 	model    *prediction.Model
 	leftOut  error                 // ad groups that could not be compiled
@@ -104,20 +103,27 @@ type servedAd struct {
 // rest.
 func (s *Snapshot) withModel(m *prediction.Model) *Snapshot {
 	c := *s
-	c.model, c.fits = m, make([]adFit, len(s.ads))
-	for i := range s.groups {
-		g := &s.groups[i]
+	c.model, c.fits = m, rates(s.groups, s.ads, m)
+	c.tiers = c.bounded(s.tiers, c.fits)
+	return &c
+}
+
+// rates lays out what gather reads of every ad, with the rates of a model.
+func rates(groups []adGroup, ads []servedAd, m *prediction.Model) []adFit {
+	fits := make([]adFit, len(ads))
+	for i := range groups {
+		g := &groups[i]
 		for a := g.adFrom; a < g.adTo; a++ {
-			c.fits[a] = fitOf(&s.ads[a].creative)
-			c.fits[a].domain, c.fits[a].category = s.ads[a].domain, s.ads[a].category
-			c.fits[a].rate = money.One
+			fits[a] = fitOf(&ads[a].creative)
+			fits[a].domain, fits[a].category = ads[a].domain, ads[a].category
+			fits[a].rate = money.One
 			if g.billing != BillingCPM {
-				k := &s.ads[a].creative
-				c.fits[a].rate = m.Rate(s.ads[a].goal, &prediction.Key{Ad: k.Ad, AdGroup: k.AdGroup, Campaign: k.Campaign})
+				k := &ads[a].creative
+				fits[a].rate = m.Rate(ads[a].goal, &prediction.Key{Ad: k.Ad, AdGroup: k.AdGroup, Campaign: k.Campaign})
 			}
 		}
 	}
-	return &c
+	return fits
 }
 
 // groupHot is the part of a groupState that every request reads. The Treasurer

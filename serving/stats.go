@@ -13,7 +13,8 @@ type Stats struct {
 	Universes  [2]atomic.Uint64 // by audience.Universe
 	Ads        atomic.Uint64    // placed
 	Candidates atomic.Uint64
-	Matched    atomic.Uint64
+	Matched    atomic.Uint64              // ad groups that a request met; the search may stop before it has met all that match
+	Searched   atomic.Uint64              // tiers
 	Empty      [ReasonCount]atomic.Uint64 // requests without an ad, by reason
 	Lost       [ReasonCount]atomic.Uint64 // candidates that lost, by reason
 	NotLogged  atomic.Uint64              // decisions that the log dropped
@@ -23,7 +24,8 @@ func (s *Stats) decided(w *worker) {
 	s.Requests[w.req.Door&1].Add(1)
 	s.Universes[w.universe&1].Add(1)
 	s.Ads.Add(uint64(len(w.resp.Ads)))
-	s.Matched.Add(uint64(w.matched))
+	s.Searched.Add(uint64(w.next))
+	s.Matched.Add(uint64(len(w.matched)))
 	if len(w.resp.Ads) == 0 {
 		s.Empty[w.resp.Reason].Add(1)
 	}

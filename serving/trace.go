@@ -49,16 +49,18 @@ func (t *Trace) reset() {
 }
 
 // begin notes who did not match and why.
-func (t *Trace) begin(w *worker, matched []targeting.Ord) {
+func (t *Trace) begin(w *worker) {
 	if t == nil {
 		return
 	}
-	t.why, t.active, t.matched = w.why, len(w.snap.groups), len(matched)
+	t.why, t.active, t.matched = w.why, len(w.snap.groups), len(w.matched)
 	note := func(_ targeting.Ord, d targeting.Dimension) { t.outsiders[d]++ }
-	if w.universe == audience.Personal {
-		w.snap.index.Explain(&w.personal, &t.scratch, note)
-	} else {
-		w.snap.index.ExplainContextual(&w.contextual, &t.scratch, note)
+	for i := range w.snap.tiers {
+		if index := w.snap.tiers[i].index; w.universe == audience.Personal {
+			index.Explain(&w.personal, &t.scratch, note)
+		} else {
+			index.ExplainContextual(&w.contextual, &t.scratch, note)
+		}
 	}
 	t.outsiders[targeting.DimensionNone] = 0 // those matched; what became of them follows
 	for _, r := range w.snap.inactive {

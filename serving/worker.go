@@ -31,17 +31,15 @@ type worker struct {
 	personal   targeting.Personal
 	userKey    uint64 // of caps: user in the personal universe, session in the other
 
-	matching targeting.Scratch
-	auction  auction.Scratch
-	cands    []auction.Candidate
-	refs     []ref // parallel to cands
-	held     []holding
-	placed   []targeting.Ord // already in the response
-	screened []Reason        // by matched ad group: why it may not compete
-	blocked  blocked
-	lost     [ReasonCount]uint32
-	matched  int
-	slot     int // of the request: the first of the running auction
+	search
+	auction auction.Scratch
+	cands   []auction.Candidate
+	refs    []ref // parallel to cands
+	held    []holding
+	placed  []targeting.Ord // already in the response
+	blocked blocked
+	lost    [ReasonCount]uint32
+	slot    int // of the request: the first of the running auction
 
 	token    events.Token
 	features [featureBytes]byte
@@ -79,17 +77,6 @@ func (w *worker) end() {
 	w.personal.Contextual = targeting.Contextual{}
 }
 
-// screen finds out, once a request, which matched ad groups may compete at all.
-func (w *worker) screen(matched []targeting.Ord) {
-	w.screened = w.screened[:0]
-	w.blocked.reset()
-	w.blocked.read(&w.snap.labels, w.req.BlockedDomains, w.req.BlockedCategories)
-	ms := w.now.UnixMilli()
-	for _, ord := range matched {
-		w.screened = append(w.screened, w.eligible(&w.snap.groups[ord], ms))
-	}
-}
-
 // eligible checks what depends on the ad group alone, cheapest first.
 func (w *worker) eligible(g *adGroup, ms int64) Reason {
 	switch {
@@ -105,12 +92,12 @@ func (w *worker) eligible(g *adGroup, ms int64) Reason {
 	return Reason(g.hot.dry.Load())
 }
 
-// gather makes a candidate of every matched ad group that may take the slot.
-func (w *worker) gather(matched []targeting.Ord, slot *Slot, tr *Trace) {
-	w.cands, w.refs = w.cands[:0], w.refs[:0]
-	for i, ord := range matched {
+// gather makes a candidate of every matched ad group that may take the slot and
+// that this auction has not met.
+func (w *worker) gather(slot *Slot, tr *Trace) {
+	for ; w.gathered < len(w.matched); w.gathered++ {
+		ord, reason := w.matched[w.gathered], w.screened[w.gathered]
 		g := &w.snap.groups[ord]
-		reason := w.screened[i]
 		ad := uint32(0)
 		if reason == ReasonNone && len(w.placed) > 0 && w.beside(ord, g) {
 			reason = ReasonDiversity
@@ -125,7 +112,7 @@ func (w *worker) gather(matched []targeting.Ord, slot *Slot, tr *Trace) {
 		}
 		w.refs = append(w.refs, ref{ord: ord, ad: ad})
 		w.cands = append(w.cands, auction.Candidate{
-			Ad: ad, Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: w.snap.fits[ad].rate, Pacing: money.PPB(g.hot.pace.Load()),
+			Ad: uint64(w.snap.fits[ad].ad), Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: w.snap.fits[ad].rate, Pacing: money.PPB(g.hot.pace.Load()),
 		})
 	}
 }
@@ -213,13 +200,13 @@ func (w *worker) drop(i int) {
 }
 
 // whyEmpty names the commonest reason when nothing was placed.
-func (w *worker) whyEmpty(matched int) Reason {
+func (w *worker) whyEmpty() Reason {
 	switch {
 	case len(w.resp.Ads) > 0:
 		return ReasonNone
 	case len(w.req.Slots) == 0:
 		return ReasonNoSlot
-	case matched == 0:
+	case len(w.matched) == 0 && w.rest() == 0:
 		return ReasonNoMatch
 	}
 	best, n := ReasonFloor, uint32(0)

@@ -70,7 +70,8 @@ func (c collector) corridor(m meter) {
 		m.count("universe_total", "Decisions by universe", float64(st.Universes[u].Load()), "universe", u.String())
 	}
 	m.count("placed_ads_total", "Ads placed", float64(st.Ads.Load()))
-	m.count("matched_ad_groups_total", "Ad groups that matched a request", float64(st.Matched.Load()))
+	m.count("searched_tiers_total", "Tiers of ad groups that requests searched", float64(st.Searched.Load()))
+	m.count("matched_ad_groups_total", "Ad groups met by requests; a search stops when no other can change the outcome", float64(st.Matched.Load()))
 	for r := range serving.ReasonCount {
 		if v := st.Lost[r].Load(); v > 0 {
 			m.count("lost_candidates_total", "Candidates that lost, by reason", float64(v), "reason", serving.Reason(r).String())
