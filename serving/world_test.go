@@ -82,10 +82,15 @@ func newStage(t testing.TB, o campaigntest.Options, funded money.Micros) *stage 
 
 func (s *stage) publish(t testing.TB) {
 	t.Helper()
+	s.publishInTiers(t, firstTier)
+}
+
+func (s *stage) publishInTiers(t testing.TB, first int) {
+	t.Helper()
 	learner, err := prediction.NewLearner(prediction.Config{})
 	must(t, err)
 	must(t, s.treasurer.Apply(context.Background(), &s.tree, s.clock.Now()))
-	snap, err := Build(&s.tree, &s.market, s.treasurer, learner.Publish(1), s.clock.Now())
+	snap, err := build(&s.tree, &s.market, s.treasurer, learner.Publish(1), s.clock.Now(), first)
 	must(t, err)
 	must(t, s.treasurer.Tick(context.Background(), s.clock.Now()))
 	s.engine.Publish(snap)
