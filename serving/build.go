@@ -22,7 +22,7 @@ import (
 // that outlives the snapshot. Ad groups that cannot compete are left out
 // and remembered with the reason.
 func Build(tree *campaign.Tree, market *Market, groups GroupStates, model *prediction.Model, now time.Time) (*Snapshot, error) {
-	return build(tree, market, groups, model, now, firstTier)
+	return build(tree, market, groups, model, now, targeting.FirstTier)
 }
 
 func build(tree *campaign.Tree, market *Market, groups GroupStates, model *prediction.Model, now time.Time, first int) (*Snapshot, error) {
@@ -53,13 +53,8 @@ func build(tree *campaign.Tree, market *Market, groups GroupStates, model *predi
 		}
 	}
 	b.rank(model)
-	for _, end := range tierEnds(len(b.rules), first) {
-		from := 0
-		if n := len(b.snap.tiers); n > 0 {
-			last := &b.snap.tiers[n-1]
-			from = int(last.from) + last.index.Len()
-		}
-		b.snap.tiers = append(b.snap.tiers, tier{index: targeting.Build(b.rules[from:end]), from: targeting.Ord(from)})
+	for _, t := range targeting.BuildTiers(b.rules, first) {
+		b.snap.tiers = append(b.snap.tiers, tier{Tier: t})
 	}
 	return b.snap.withModel(model), nil
 }

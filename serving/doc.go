@@ -24,6 +24,6 @@
 // one goroutine; the Treasurer's mutex is never taken by a request, only by a
 // beacon whose lease has run dry.
 //
-// Limits: the Max constants of request.go; MaxZone time zones; 32 refused holds
-// per auction.
+// Limits: the Max constants of request.go; MaxZone time zones; 1,000 refused
+// holds per auction.
 package serving

@@ -43,13 +43,13 @@ func (w *worker) further() bool {
 	w.next++
 	var found []targeting.Ord
 	if w.universe == audience.Personal {
-		found = t.index.MatchPersonal(&w.personal, &w.matching)
+		found = t.Index.MatchPersonal(&w.personal, &w.matching)
 	} else {
-		found = t.index.MatchContextual(&w.contextual, &w.matching)
+		found = t.Index.MatchContextual(&w.contextual, &w.matching)
 	}
 	ms := w.now.UnixMilli()
 	for _, local := range found {
-		ord := t.from + local
+		ord := t.From + local
 		w.matched = append(w.matched, ord)
 		w.screened = append(w.screened, w.eligible(&w.snap.groups[ord], ms))
 	}

@@ -9,22 +9,13 @@ import (
 	"mazad/targeting"
 )
 
-// tier is a run of ad groups of similar worth with an index of its own. A request
-// meets the tiers in descending order of their bounds and stops when none of those
-// left can change the outcome, so that its cost follows the few ad groups that can
-// win and not their number; and the index of the first tiers stays in the caches.
+// tier is a run of ad groups of similar worth. A request meets the tiers in
+// descending order of their bounds and stops when none of those left can change
+// the outcome: its cost follows the few ad groups that can win, not their number.
 type tier struct {
-	index *targeting.Index
-	from  targeting.Ord // its ad groups are groups[from : from+index.Len()]
-	bound money.Nanos   // no ad group in it is worth more per impression, however it is paced
+	targeting.Tier             // of groups, by Ord
+	bound          money.Nanos // no ad group in it is worth more per impression, however it is paced
 }
-
-// The first tier has so many ad groups, every other so many times more than the
-// one before it. See docs/decisions/0021 for the measurement.
-const (
-	firstTier  = 512
-	tierGrowth = 4
-)
 
 // worth is the most an impression of an ad group may be worth: the score of its
 // best ad without pacing, which only ever lowers a bid.
@@ -36,26 +27,14 @@ func worth(g *adGroup, fits []adFit) (best money.Nanos) {
 	return best
 }
 
-// tierEnds divides n ranks into tiers. What would be left over for a tier smaller
-// than its predecessor joins that one.
-func tierEnds(n, first int) (ends []int) {
-	for at, size := 0, first; at < n; size *= tierGrowth {
-		if at += size; at > n || n-at < size {
-			at = n
-		}
-		ends = append(ends, at)
-	}
-	return ends
-}
-
 // bounded returns the tiers with bounds for the rates in fits, highest first.
 func (s *Snapshot) bounded(tiers []tier, fits []adFit) []tier {
 	out := slices.Clone(tiers)
 	for i := range out {
 		t := &out[i]
 		t.bound = 0
-		for g := range t.index.Len() {
-			t.bound = max(t.bound, worth(&s.groups[int(t.from)+g], fits))
+		for g := range t.Index.Len() {
+			t.bound = max(t.bound, worth(&s.groups[int(t.From)+g], fits))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b tier) int { return cmp.Compare(b.bound, a.bound) })

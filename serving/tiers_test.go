@@ -127,8 +127,8 @@ func TestTierBoundsHold(t *testing.T) {
 			if i > 0 && tier.bound > snap.tiers[i-1].bound {
 				t.Errorf("tier %d has the bound %d after %d", i, tier.bound, snap.tiers[i-1].bound)
 			}
-			for k := range tier.index.Len() {
-				g := &snap.groups[int(tier.from)+k]
+			for k := range tier.Index.Len() {
+				g := &snap.groups[int(tier.From)+k]
 				for a := g.adFrom; a < g.adTo; a++ {
 					for _, pace := range []money.PPB{money.One, money.One / 3} {
 						c := auction.Candidate{Bid: g.bid, Rate: snap.fits[a].rate, Pacing: pace}
@@ -142,25 +142,6 @@ func TestTierBoundsHold(t *testing.T) {
 		}
 		if seen != snap.AdGroups() {
 			t.Errorf("%d ad groups in tiers, want %d", seen, snap.AdGroups())
-		}
-	}
-}
-
-func TestTierEnds(t *testing.T) {
-	for _, c := range []struct {
-		n, first int
-		want     []int
-	}{
-		{0, 512, nil},
-		{1, 512, []int{1}},
-		{512, 512, []int{512}},
-		{600, 512, []int{600}}, // the rest is smaller than the first tier
-		{1100, 512, []int{512, 1100}},
-		{10_000, 512, []int{512, 2560, 10_000}},
-		{100_000, 512, []int{512, 2560, 10_752, 43_520, 100_000}},
-	} {
-		if got := tierEnds(c.n, c.first); !slices.Equal(got, c.want) {
-			t.Errorf("%d in tiers from %d: %v, want %v", c.n, c.first, got, c.want)
 		}
 	}
 }

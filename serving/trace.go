@@ -56,7 +56,7 @@ func (t *Trace) begin(w *worker) {
 	t.why, t.active, t.matched = w.why, len(w.snap.groups), len(w.matched)
 	note := func(_ targeting.Ord, d targeting.Dimension) { t.outsiders[d]++ }
 	for i := range w.snap.tiers {
-		if index := w.snap.tiers[i].index; w.universe == audience.Personal {
+		if index := w.snap.tiers[i].Index; w.universe == audience.Personal {
 			index.Explain(&w.personal, &t.scratch, note)
 		} else {
 			index.ExplainContextual(&w.contextual, &t.scratch, note)

@@ -82,7 +82,7 @@ func newStage(t testing.TB, o campaigntest.Options, funded money.Micros) *stage 
 
 func (s *stage) publish(t testing.TB) {
 	t.Helper()
-	s.publishInTiers(t, firstTier)
+	s.publishInTiers(t, targeting.FirstTier)
 }
 
 func (s *stage) publishInTiers(t testing.TB, first int) {

@@ -6,7 +6,8 @@
 // week); the zero Rule accepts everyone. Build turns the rules of a snapshot
 // into an immutable Index; MatchPersonal and MatchContextual answer a request
 // with the ascending positions of the rules that accept it; WhyPersonal and
-// WhyContextual name the dimension by which one rule refuses it.
+// WhyContextual name the dimension by which one rule refuses it. BuildTiers cuts
+// ranked rules into several indexes for a search that stops early.
 //
 // Contract: the result equals what a reader of the Rule's comments would
 // compute by hand, for every valid rule (oracle and fuzz test). A value that the
