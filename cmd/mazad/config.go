@@ -15,6 +15,7 @@ import (
 	"mazad/api/ads"
 	"mazad/campaign"
 	"mazad/internal/money"
+	"mazad/internal/sqldb"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Market     MarketConfig     `yaml:"market"`
 	Privacy    PrivacyConfig    `yaml:"privacy"`
 	Capacity   CapacityConfig   `yaml:"capacity"`
+	Store      StoreConfig      `yaml:"store"`
 	Diary      DiaryConfig      `yaml:"diary"`
 	ClickHouse ClickHouseConfig `yaml:"clickhouse"`
 	Secrets    SecretsConfig    `yaml:"secrets"`
@@ -79,6 +81,11 @@ type CapacityConfig struct {
 	FrequencyEntries  int `yaml:"frequency_entries"`
 }
 
+// StoreConfig is where what people edit and the ledger are kept.
+type StoreConfig struct {
+	URL string `yaml:"url"`
+}
+
 // DiaryConfig is the durable log.
 type DiaryConfig struct {
 	URL            string `yaml:"url"`
@@ -99,6 +106,9 @@ type ClickHouseConfig struct {
 type SecretsConfig struct {
 	TokenKeyEnv  string `yaml:"token_key_env"`
 	TokenKeyFile string `yaml:"token_key_file"`
+
+	StorePasswordEnv  string `yaml:"store_password_env"`
+	StorePasswordFile string `yaml:"store_password_file"`
 }
 
 // LogConfig is the operator's log.
@@ -118,7 +128,7 @@ func DefaultConfig() Config {
 		Capacity:   CapacityConfig{AdGroups: 100_000, OutstandingTokens: 1 << 20, FrequencyEntries: 1 << 20},
 		Diary:      DiaryConfig{MaxMegabytes: 16384, RetentionDays: 400, DecisionsMB: 1024, DecisionsHours: 24},
 		ClickHouse: ClickHouseConfig{},
-		Secrets:    SecretsConfig{TokenKeyEnv: "MAZAD_TOKEN_KEY"},
+		Secrets:    SecretsConfig{TokenKeyEnv: "MAZAD_TOKEN_KEY", StorePasswordEnv: "MAZAD_STORE_PASSWORD"},
 		Log:        LogConfig{Level: "info"},
 	}
 }
@@ -223,6 +233,9 @@ func (c *Config) Validate() error {
 	between("capacity.ad_groups", c.Capacity.AdGroups, 1, 2_000_000)
 	between("capacity.outstanding_tokens", c.Capacity.OutstandingTokens, 1024, 1<<27)
 	between("capacity.frequency_entries", c.Capacity.FrequencyEntries, 1024, 1<<27)
+	if err := sqldb.CheckURL(c.Store.URL); c.Store.URL != "" && err != nil {
+		fail("store.url", sqldb.Plain(c.Store.URL), err.Error())
+	}
 	between("diary.max_megabytes", c.Diary.MaxMegabytes, 16, 1<<24)
 	between("diary.retention_days", c.Diary.RetentionDays, 2, 400)
 	between("diary.decisions_megabytes", c.Diary.DecisionsMB, 16, 1<<20)

@@ -85,6 +85,8 @@ func TestBadConfigsNameFieldValueAndLimit(t *testing.T) {
 	}
 	f("unknown_key", "line 2", "listn")
 	f("node", "node: 1024", "-1 to 1023")
+	f("store", "store.url", "mysql", "postgres://")
+	f("store_password", "store.url", "db.example", "holds a password")
 	f("floor", "market.floor_cpm", "-1", "0 to 1000")
 	f("weights", "market.slot_weights", "never rise")
 	f("capacity", "capacity.outstanding_tokens", "7", "1024 to")

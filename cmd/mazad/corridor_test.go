@@ -96,10 +96,10 @@ func TestI6AnEditAndAPauseAreLiveWithinASecond(t *testing.T) {
 // shows it, the impression is billed and is in a report within three seconds, and
 // the diary, ClickHouse and the ledger agree to the nano: also after ClickHouse
 // was killed, and after a restart of the house.
-func TestCorridor(t *testing.T) {
+func TestCorridor(t *testing.T) { corridor(t, testConfig(t, t.TempDir())) }
+
+func corridor(t *testing.T, cfg Config) {
 	lib := engines(t)
-	dir := t.TempDir()
-	cfg := testConfig(t, dir)
 	cfg.ClickHouse.Off, cfg.ClickHouse.Library = false, lib
 	h := openHouse(t, cfg)
 	a := h.newAgency()

@@ -87,7 +87,12 @@ func OpenNode(ctx context.Context, cfg Config, log *slog.Logger) (*Node, error) 
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
-	if n.db, err = sqldb.Open(ctx, sqldb.Config{Dir: n.cfg.DataDir, Clock: n.clock}); err != nil {
+	at, err := n.cfg.storeConfig()
+	if err != nil {
+		return err
+	}
+	at.Clock = n.clock
+	if n.db, err = sqldb.Open(ctx, at); err != nil {
 		return err
 	}
 	if n.campaigns, err = campaignsql.Open(ctx, n.db, campaignsql.Config{Clock: n.clock, ReviewFirst: !n.cfg.Market.AutoApproveAds}); err != nil {

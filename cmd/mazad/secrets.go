@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"mazad/internal/sqldb"
 )
 
 // secret finds a key of at least 32 bytes: the environment first, then the
@@ -70,4 +72,40 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// maxPassword is the longest password that is read from a file.
+const maxPassword = 4096
+
+// storePassword finds the password for store.url: the environment first, then
+// the file. There may be none: a socket or a certificate needs none.
+func (c *Config) storePassword() (string, error) {
+	if env := c.Secrets.StorePasswordEnv; env != "" {
+		if v := os.Getenv(env); v != "" {
+			return v, nil
+		}
+	}
+	if c.Secrets.StorePasswordFile == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(c.Secrets.StorePasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("secrets.store_password_file: %w", err)
+	}
+	password := strings.TrimRight(string(raw), "\r\n")
+	if password == "" || len(password) > maxPassword {
+		return "", fmt.Errorf("secrets.store_password_file: %s holds %d bytes, want 1 to %d", c.Secrets.StorePasswordFile, len(password), maxPassword)
+	}
+	return password, nil
+}
+
+// storeConfig says where the database is.
+func (c *Config) storeConfig() (sqldb.Config, error) {
+	cfg := sqldb.Config{Dir: c.DataDir, URL: c.Store.URL}
+	if c.Store.URL == "" {
+		return cfg, nil
+	}
+	var err error
+	cfg.Secret, err = c.storePassword()
+	return cfg, err
 }
