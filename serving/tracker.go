@@ -82,7 +82,10 @@ var signalKind = [SignalCount]events.Kind{events.KindImpression, events.KindClic
 func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 	w := t.pool.Get().(*beaconWork)
 	defer t.pool.Put(w)
-	r := t.judge(ctx, w, b)
+	r, wait := t.judge(ctx, w, b)
+	if wait.fl != nil {
+		t.settle(ctx, &r, wait)
+	}
 	t.stats.Beacons[b.Signal][r.Status].Add(1)
 	return r
 }
@@ -94,8 +97,23 @@ func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 	return t.Confirm(ctx, &Beacon{Signal: SignalClick, Token: token, hurry: true})
 }
 
+// awaited is a verdict whose record is on its way to the disk.
+type awaited struct {
+	key flightKey
+	fl  *flight // nil: there is nothing to wait for
+}
+
+// settle waits until the record of a verdict is on disk.
+func (t *Tracker) settle(ctx context.Context, r *Receipt, a awaited) {
+	if a.fl.ticket.Wait(ctx) != nil {
+		r.Status = BeaconOverload // it may still reach the disk; a retry then waits for it and is a repeat
+		return
+	}
+	t.flights.shard(a.key).land(a.key, a.fl)
+}
+
 // judge opens the token and has it judged at home, here or elsewhere.
-func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receipt) {
+func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receipt, wait awaited) {
 	now := t.cfg.Clock.Now().UnixMilli()
 	at := now
 	if b.Relayed && b.AtMS > 0 && b.AtMS < now+relaySkew.Milliseconds() {
@@ -106,7 +124,7 @@ func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receip
 	t.stats.Tokens[state].Add(1)
 	if !state.Authentic() {
 		r.Status = BeaconForged
-		return r
+		return r, wait
 	}
 	if b.Signal == SignalClick {
 		r.Redirect = withClickID(tok.Destination, b.Token)
@@ -114,26 +132,26 @@ func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receip
 	if Door(tok.Door) != DoorOpenRTB && b.Signal >= SignalBill { // we never gave out such a URL
 		t.refused(w, b.Signal, events.ReasonInvalid, at)
 		r.Status = BeaconForged
-		return r
+		return r, wait
 	}
 	if state == events.StateExpired {
 		r.Status = BeaconExpired
 		t.refused(w, b.Signal, events.ReasonExpired, at)
-		return r
+		return r, wait
 	}
 	if home := tok.ID.Partition; home != t.cfg.Partition && (t.cfg.Adopted == nil || !t.cfg.Adopted(home)) {
 		redirect := r.Redirect
 		r = t.sendHome(ctx, w, b, at)
 		r.Redirect = redirect
-		return r
+		return r, wait
 	}
-	r.Status, r.EventID = t.judgeHere(ctx, w, b, at)
-	return r
+	r.Status, r.EventID, wait = t.judgeHere(ctx, w, b, at)
+	return r, wait
 }
 
 // judgeHere is the verdict at home: once per token and use, acknowledged when it
 // is on disk.
-func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at int64) (BeaconStatus, id.Event) {
+func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at int64) (BeaconStatus, id.Event, awaited) {
 	tok, use := &w.token, signalUse[b.Signal]
 	key := tokenFlight(tok.ID, use)
 	shard := t.flights.shard(key)
@@ -151,7 +169,7 @@ func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at in
 			case landLost:
 				continue // the first never was: this one may be it
 			case landSoon:
-				return BeaconOverload, id.Event{}
+				return BeaconOverload, id.Event{}, awaited{}
 			}
 		}
 		reason := events.ReasonRepeat
@@ -159,15 +177,14 @@ func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at in
 			reason = events.ReasonLate
 		}
 		t.refused(w, b.Signal, reason, at)
-		return BeaconRepeat, id.Event{}
+		return BeaconRepeat, id.Event{}, awaited{}
 	}
 }
 
-// first gives the verdict on a first use and waits until it is on disk.
-func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64, fl *flight) (BeaconStatus, id.Event) {
+// first gives the verdict on a first use and queues its record.
+func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64, fl *flight) (BeaconStatus, id.Event, awaited) {
 	tok, rec := &w.token, &w.record
 	key := tokenFlight(tok.ID, signalUse[b.Signal])
-	shard := t.flights.shard(key)
 	t.fill(w, at)
 	rec.Kind, rec.LossCode = signalKind[b.Signal], b.LossCode
 	t.verdict(ctx, rec, tok, b)
@@ -178,17 +195,13 @@ func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64,
 	ticket, err := t.cfg.Log.Enqueue(rec)
 	if err != nil {
 		t.Undo(rec)
-		return BeaconOverload, id.Event{}
+		return BeaconOverload, id.Event{}, awaited{}
 	}
-	shard.queue(fl, ticket)
+	t.flights.shard(key).queue(fl, ticket)
 	t.stats.Verdicts[b.Signal][rec.Verdict][rec.Reason].Add(1)
 	t.refuse.earn()
 	t.noteClick(rec)
-	if ticket.Wait(ctx) != nil {
-		return BeaconOverload, event // it may still reach the disk; a retry then waits for it and is a repeat
-	}
-	shard.land(key, fl)
-	return status, event
+	return status, event, awaited{key, fl}
 }
 
 // fill begins the record of an event that happened at `at`.

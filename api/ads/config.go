@@ -66,6 +66,7 @@ type Config struct {
 	Keys    KeyChecker
 	// Advertisers checks whose conversion an event of the operator's is; nil = not checked.
 	Advertisers AdvertiserChecker
+	Relay       *Relay         // takes events from other nodes; nil: there are none
 	PublicURL   string         // where beacons reach this server: https://ads.example.com
 	Currency    money.Currency // of the market
 	Seat        string         // our seat at exchanges; empty = none

@@ -97,7 +97,7 @@ func (s *Server) confirmAll(events []event) {
 // convert records a conversion. A click id that is not ours is a mistake of the
 // sender: without it the conversion would silently count for no ad.
 func (e *event) convert(ctx context.Context, c serving.Confirmer) {
-	if e.receipt = c.Convert(ctx, &e.conversion); e.receipt.Status == serving.BeaconForged {
+	if e.receipt = c.Convert(ctx, &e.conversion); e.receipt.Status == serving.BeaconForged && !e.conversion.Relayed {
 		var fault scan.Cursor
 		fault.Reset(nil)
 		fault.FailAt("click_id", scan.Invalid, "the mzclid of a landing page URL, unchanged, or absent")
