@@ -24,7 +24,7 @@ type Config struct {
 	Replicas       int // of all streams; default 1, external only
 
 	MoneyBytes    int64         // disk budget of the money stream; default 8 GiB; when used up: ErrFull
-	MoneyAge      time.Duration // how long money records are kept; default 400 days
+	MoneyAge      time.Duration // money records leave after it, whoever has read them; default 0, never: the archive's worker removes them
 	DecisionBytes int64         // disk budget of decisions; default 1 GiB; the oldest make room
 	DecisionAge   time.Duration // default 24 h
 	ReplayBytes   int64         // disk budget of replays; default 512 MiB; the oldest make room
@@ -82,7 +82,6 @@ func (cfg Config) withDefaults() (Config, error) {
 	def(&cfg.Replicas, 1)
 	def64(&cfg.MoneyBytes, 8<<30)
 	def64(&cfg.DecisionBytes, 1<<30)
-	defTime(&cfg.MoneyAge, 400*24*time.Hour)
 	defTime(&cfg.DecisionAge, 24*time.Hour)
 	def64(&cfg.ReplayBytes, 512<<20)
 	defTime(&cfg.ReplayAge, 24*time.Hour)

@@ -60,6 +60,9 @@ func dial(cfg *Config, trouble func()) (*link, error) {
 }
 
 func startServer(cfg *Config, trouble func()) (*server.Server, error) {
+	if err := preflight(cfg); err != nil {
+		return nil, err
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "mazad", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Clean(cfg.Dir),
 		SyncAlways: true, DisableJetStreamBanner: true, MaxPayload: maxPayload,

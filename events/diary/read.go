@@ -60,12 +60,35 @@ func (d *Diary) Consume(ctx context.Context, stream string, from uint64, fn func
 		if errors.As(err, &stop) {
 			return stop.err
 		}
+		if errors.Is(err, jetstream.ErrNoHeartbeat) {
+			if damage := d.lethal(); damage != nil {
+				return damage
+			}
+		}
 		d.stats.reconnects.Add(1)
 		d.cfg.Log.Warn("a consumer lost the stream and tries again", "stream", stream, "from", pos, "cause", err)
 		if err := d.waitForLink(ctx); err != nil {
 			return err
 		}
 	}
+}
+
+// lethal looks for the reason of a server that does not answer any more: files
+// that it cannot get through.
+func (d *Diary) lethal() error {
+	if d.cfg.Dir == "" {
+		return nil
+	}
+	found, err := Inspect(d.cfg.Dir, d.cfg.MoneyStream, 0)
+	if err != nil {
+		return nil
+	}
+	for _, f := range found {
+		if f.Lethal {
+			return fmt.Errorf("stream %s: %w; restore the diary's folder from a backup", d.cfg.MoneyStream, f)
+		}
+	}
+	return nil
 }
 
 // waitForLink tells the writer that reading failed and waits a moment.
@@ -214,4 +237,22 @@ func (d *Diary) SeqAt(ctx context.Context, stream string, t time.Time) (uint64, 
 		}
 	}
 	return low, nil
+}
+
+// Purge removes the batches before keep from a stream; the last batch always
+// stays. It is for who knows that they are kept elsewhere: the archive's worker.
+func (d *Diary) Purge(ctx context.Context, stream string, keep uint64) error {
+	s, err := d.link.Load().js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", stream, err)
+	}
+	// An emptied stream is made anew by the server, in steps that a power cut may
+	// interrupt; and the last batch tells the next life its writer's number.
+	if keep = min(keep, s.CachedInfo().State.LastSeq); keep <= s.CachedInfo().State.FirstSeq {
+		return nil
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSequence(keep)); err != nil {
+		return fmt.Errorf("stream %s: remove the batches before %d: %w", stream, keep, err)
+	}
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 // alarmShare is the share of the disk budget that raises the alarm, in percent.
 const alarmShare = 80
 
+func alarming(used, budget int64) bool { return used*100 >= budget*alarmShare }
+
 // counters are written by everybody.
 type counters struct {
 	accepted, acknowledged, lost, invalid   atomic.Uint64
@@ -78,7 +80,7 @@ func (d *Diary) Stats() Stats {
 		Offered: dec.offered.Load(), Decisions: dec.taken.Load(), DecisionsDropped: dec.dropped.Load(), DecisionsLost: dec.lost.Load(),
 		Replays: rep.taken.Load(), ReplaysDropped: rep.dropped.Load(), ReplaysLost: rep.lost.Load(),
 		ConsumerReconnects: c.reconnects.Load(), LastSeq: c.lastSeq.Load(),
-		MoneyBytes: used, MoneyBudget: d.cfg.MoneyBytes, Alarm: used*100 >= d.cfg.MoneyBytes*alarmShare,
+		MoneyBytes: used, MoneyBudget: d.cfg.MoneyBytes, Alarm: alarming(used, d.cfg.MoneyBytes),
 		Stopped: d.queue.stopped(),
 	}
 }

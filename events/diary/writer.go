@@ -21,11 +21,13 @@ type writer struct {
 	d        *Diary
 	inFlight []sent // oldest first
 	backlog  []*batch
-	next     uint64 // sequence that the next batch sent will get
-	acked    uint64 // last sequence known to be ours or from before us
-	number   uint64 // batches sent in this life
-	bytes    int64  // of the stream, estimated between looks
-	doubted  bool   // nothing was acknowledged since the last recovery: the next one starts the server anew
+	next     uint64    // sequence that the next batch sent will get
+	acked    uint64    // last sequence known to be ours or from before us
+	number   uint64    // batches sent in this life
+	bytes    int64     // of the stream, estimated between looks
+	marked   time.Time // when the mark was written
+	alarmed  bool      // the disk budget is nearly used up
+	doubted  bool      // nothing was acknowledged since the last recovery: the next one starts the server anew
 }
 
 // sent is a batch with the answer to come.
@@ -171,6 +173,8 @@ func (w *writer) landed(b *batch, seq uint64) {
 	w.d.stats.moneyBytes.Store(w.bytes)
 	w.d.stats.acknowledged.Add(uint64(b.records))
 	w.d.stats.lastSeq.Store(seq)
+	w.markSometimes(seq)
+	w.alarm()
 	w.d.queue.resolve(b, nil, w.d.cfg.InFlight+4)
 }
 
@@ -231,6 +235,22 @@ func (w *writer) look() {
 	}
 	w.bytes = int64(s.CachedInfo().State.Bytes)
 	w.d.stats.moneyBytes.Store(w.bytes)
+	w.alarm()
+}
+
+// alarm says when the disk budget is nearly used up, and when it is not any more.
+func (w *writer) alarm() {
+	budget := w.d.cfg.MoneyBytes
+	high := alarming(w.bytes, budget)
+	if high == w.alarmed {
+		return
+	}
+	if w.alarmed = high; high {
+		w.d.cfg.Log.Error("the diary has used more than its alarm share of the disk budget; when it is full, new events are refused",
+			"alarm_percent", alarmShare, "used_bytes", w.bytes, "budget_bytes", budget)
+		return
+	}
+	w.d.cfg.Log.Info("the diary is below its alarm share again", "used_bytes", w.bytes, "budget_bytes", budget)
 }
 
 // readEnd learns the stream's last sequence before the first batch of this life,
@@ -243,6 +263,9 @@ func (w *writer) readEnd(ctx context.Context) error {
 		return fmt.Errorf("stream %s: %w", d.cfg.MoneyStream, err)
 	}
 	state := s.CachedInfo().State
+	if err := d.checkEnd(state.LastSeq); err != nil {
+		return err
+	}
 	d.writer = uint64(d.cfg.Clock.Now().UnixNano())
 	if state.Msgs > 0 {
 		b, err := readBatch(ctx, s, state.LastSeq)
