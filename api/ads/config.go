@@ -64,9 +64,12 @@ type Config struct {
 	// KeylessLoopback lets connections from this machine ask for ads without a
 	// key, and explains to them. For a demo.
 	KeylessLoopback bool
-	Limits          Limits
-	Clock           clock.Clock
-	Log             *slog.Logger // faults of ours only, never a request; nil = none
+	// Trouble is why no event can be stored now, in words for its sender; empty
+	// when all is well. nil: it is never known.
+	Trouble func() string
+	Limits  Limits
+	Clock   clock.Clock
+	Log     *slog.Logger // faults of ours only, never a request; nil = none
 }
 
 // Limits bounds what a client can make us hold. Zero means the default.

@@ -119,7 +119,7 @@ func (s *Server) answerEvents(ctx *fasthttp.RequestCtx, events []event) {
 	}
 	if busy == len(events) {
 		s.stats.shedBeacons.Add(uint64(busy))
-		s.overload(ctx, "the events could not be stored in time: send the batch again")
+		s.notStored(ctx, "the events could not be stored in time: send the batch again")
 		return
 	}
 	head := `{"code":0,"message":"OK"`

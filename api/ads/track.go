@@ -94,7 +94,7 @@ func (s *Server) beacon(ctx *fasthttp.RequestCtx, route Route) {
 		s.refuse(ctx, fasthttp.StatusNotFound, codeNotFound, "not a tracking token of ours")
 		return
 	case serving.BeaconOverload:
-		s.overload(ctx, "the event could not be stored in time")
+		s.notStored(ctx, "the event could not be stored in time")
 		return
 	}
 	h := &ctx.Response.Header

@@ -37,8 +37,13 @@ func TestI4DiskFull(t *testing.T) {
 	stop()
 	<-done
 	w.mu.Lock()
-	for what, answer := range w.refused {
-		t.Logf("%s: %.200s", what, answer)
+	for what, answer := range w.refused { // the last of each kind: by then the reason is known
+		if status := strings.Fields(what)[2]; status != "503" || !strings.Contains(answer, "full") || strings.Contains(answer, disk.Dir) {
+			t.Errorf("%s: %.200s: want 503 that says that the disk is full", what, answer)
+		}
+	}
+	if len(w.refused) < 5 {
+		t.Errorf("only %d kinds of calls were refused", len(w.refused))
 	}
 	w.mu.Unlock()
 	v := p.verifies(time.Minute)

@@ -122,6 +122,20 @@ func (n *Node) openDiary(ctx context.Context) error {
 	return nil
 }
 
+// trouble is why no event can be stored now, in words for its sender: without
+// names of our folders.
+func (n *Node) trouble() string {
+	switch err := n.diary.Stats().Stopped; {
+	case err == nil:
+		return ""
+	case errors.Is(err, diary.ErrFull):
+		return "the log of events has used up its disk budget"
+	case errors.Is(err, diary.ErrDiskFull):
+		return "the disk is full"
+	}
+	return "the log of events cannot be written"
+}
+
 // lost takes back the verdict of a record that the diary accepted and lost.
 func (n *Node) lost(r *events.Record) {
 	if n.tracker != nil {
@@ -256,7 +270,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 	if n.ads, err = ads.New(ads.Config{
 		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public,
 		Currency: money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
-		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log,
+		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log, Trouble: n.trouble,
 	}); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ var (
 	ErrOverloaded  = errors.New("the diary's queue is full")
 	ErrFull        = errors.New("the diary's disk budget is used up")
 	ErrUnavailable = errors.New("the diary cannot write")
+	ErrDiskFull    = errors.New("its disk is full") // with ErrUnavailable
 	ErrTimeout     = errors.New("not on disk in time; the record is still on its way")
 	ErrClosed      = errors.New("the diary is closed")
 	ErrFenced      = errors.New("another writer took over the stream")
