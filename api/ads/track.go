@@ -154,6 +154,7 @@ func (s *Server) click(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusFound)
 		ctx.Response.Header.Set("Location", inASCII(receipt.Redirect))
 		ctx.Response.Header.Set("Referrer-Policy", "no-referrer")
+		ctx.Response.Header.Set("X-Beacon", receipt.Status.String())
 		return
 	}
 	if receipt.Status == serving.BeaconOverload {

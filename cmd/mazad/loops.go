@@ -47,7 +47,7 @@ func (n *Node) Run(ctx context.Context) error {
 		}()
 	}
 	loop("leases", tickEvery, func(ctx context.Context) error { return n.treasurer.Tick(ctx, n.clock.Now()) })
-	loop("holds", sweepEvery, func(context.Context) error { n.treasurer.Sweep(n.clock.Now()); return nil })
+	loop("holds", sweepEvery, func(context.Context) error { n.treasurer.Sweep(n.clock.Now()); n.tracker.Sweep(); return nil })
 	loop("tidying", tidyEvery, n.tidy)
 	loop("node", beatEvery, func(ctx context.Context) error { return n.campaigns.BeatNode(ctx, n.life) })
 	wg.Add(1)

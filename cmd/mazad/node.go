@@ -269,7 +269,8 @@ func (n *Node) openDoors(ctx context.Context) error {
 	var err error
 	if n.ads, err = ads.New(ads.Config{
 		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public,
-		Currency: money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
+		Advertisers: &census{ctx: context.WithoutCancel(ctx), store: n.campaigns},
+		Currency:    money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
 		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log, Trouble: n.trouble,
 	}); err != nil {
 		return err

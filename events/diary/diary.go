@@ -192,6 +192,30 @@ func (t Ticket) Wait(ctx context.Context) error {
 	}
 }
 
+// Done reports whether the fate of the records is known, and what it is: nil
+// means on disk. It does not wait.
+func (t Ticket) Done() (known bool, err error) {
+	if t.b == nil {
+		return true, nil
+	}
+	select {
+	case <-t.b.done:
+		return true, t.b.err
+	default:
+		return false, nil
+	}
+}
+
+// Promise is a ticket without a diary: it resolves when resolve is called, once.
+// It stands in for a disk that hangs.
+func Promise() (t Ticket, resolve func(error)) {
+	b := &batch{done: make(chan struct{})}
+	return Ticket{d: &Diary{queue: &queue{}}, b: b}, func(err error) {
+		b.err = err
+		close(b.done)
+	}
+}
+
 // Close refuses new records, sends what is queued, waits for the disk and stops.
 // When ctx ends first, what is still under way resolves to ErrClosed: the stream
 // knows whether it arrived.
