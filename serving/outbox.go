@@ -158,6 +158,8 @@ func (t *Tracker) keep(ctx context.Context, w *beaconWork, b *Beacon, at int64) 
 // do. The home refuses what it has already, so each counts once. Call it often.
 func (t *Tracker) Deliver(ctx context.Context) (waiting int) {
 	now := t.cfg.Clock.Now()
+	ctx, cancel := context.WithTimeout(ctx, homeWait)
+	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range t.outbox.due(now) {
 		if now.UnixMilli()-c.AuctionMS > pendingAge.Milliseconds() {
@@ -166,10 +168,13 @@ func (t *Tracker) Deliver(ctx context.Context) (waiting int) {
 		}
 		all.Go(func() {
 			b := Beacon{Signal: SignalClick, Token: c.Token, Relayed: true, AtMS: c.AtMS}
-			if t.cfg.Homes == nil {
-				return
+			r, ok := Receipt{Status: BeaconOverload}, true
+			if t.cfg.Adopted != nil && t.cfg.Adopted(c.ID.Partition) {
+				r = t.Confirm(ctx, &b)
+			} else if t.cfg.Homes != nil {
+				r, ok = t.cfg.Homes.Beacon(ctx, c.ID.Partition, &b)
 			}
-			if r, ok := t.cfg.Homes.Beacon(ctx, c.ID.Partition, &b); ok && r.Status != BeaconOverload {
+			if ok && r.Status != BeaconOverload {
 				t.stats.Delivered.Add(1)
 				t.delivered(&c, events.ReasonNone)
 			}

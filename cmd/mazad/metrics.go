@@ -108,6 +108,8 @@ func (c collector) verdicts(m meter, ts *serving.TrackerStats) {
 	m.count("relayed_events_total", "Events judged by another node, the home of their tokens", float64(ts.Relayed.Load()))
 	m.count("unreached_homes_total", "Events whose home did not answer in time", float64(ts.Unreached.Load()))
 	m.count("misrouted_events_total", "Events sent here by a node that takes this one for their home", float64(ts.NotHome.Load()))
+	m.count("relay_parcels_total", "Parcels of events sent to other nodes", float64(c.n.relay.Parcels.Load()))
+	m.count("relay_full_total", "Events that found the way to their home full", float64(c.n.relay.Full.Load()))
 	m.gauge("pending_clicks", "Clicks on disk here until their home can be reached", float64(ts.Waiting.Load()))
 	m.count("delivered_clicks_total", "Pending clicks that their home has now", float64(ts.Delivered.Load()))
 	m.count("unkept_clicks_total", "Clicks that neither their home nor this node could take", float64(ts.NotKept.Load()))
