@@ -5,9 +5,12 @@ package audience
 // capped one does not win a slot only to be refused. A pair that was never seen
 // is allowed. Another request may still be faster; Reserve decides.
 func (f *Frequency) Allows(user, adGroup uint64, c Cap, today Day) bool {
-	if c.Validate() != nil {
-		return false
-	}
+	return c.Validate() == nil && f.Seen(user, adGroup, c, today) < int(c.Impressions)
+}
+
+// Seen is what Allows compares with the cap: the impressions in the window that
+// ends today.
+func (f *Frequency) Seen(user, adGroup uint64, c Cap, today Day) int {
 	h := hashPair(f.seed, user, adGroup)
 	s := &f.shards[h%frequencyShards]
 	s.mu.Lock()
@@ -17,11 +20,11 @@ func (f *Frequency) Allows(user, adGroup uint64, c Cap, today Day) bool {
 		for i := start; i < start+bucketWays; i++ {
 			e := &s.entries[i]
 			if e.taken && e.user == user && e.adGroup == adGroup {
-				return e.seen(c, today) < int(c.Impressions)
+				return e.seen(c, today)
 			}
 		}
 	}
-	return true
+	return 0
 }
 
 // seen counts the impressions in the window that ends today, without moving the

@@ -11,7 +11,8 @@
 // Contract: a request lives in the one snapshot it loaded (I6). Decide writes
 // nothing durable, takes no lock shared by all requests and allocates nothing
 // once warm (I7). Explain is Decide with a Trace; there is no second
-// implementation. The outcome of an auction with refused holds is that of an
+// implementation. An auction that is explained or in the sample is recorded whole,
+// and Replay decides it again by the same code (I8). The outcome of an auction with refused holds is that of an
 // auction among the rest (I3). A verdict is given once and is in the record; a
 // beacon is acknowledged only when its record is on disk (I4).
 //

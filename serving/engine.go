@@ -47,6 +47,10 @@ type Config struct {
 	Sealer    *events.Sealer
 	Decisions DecisionLog // nil: decisions are not recorded
 	Diary     Gate        // nil: always open
+	Replays   ReplayLog   // nil: nothing is kept for replays
+	Sample    money.PPB   // share of the auctions that are kept, besides those that somebody explains
+	Seed      uint64      // of the sample
+	Build     string      // names this binary in recordings
 	Region    uint8
 	Partition uint16
 }
@@ -108,6 +112,7 @@ func (e *Engine) decide(req *Request, resp *Response, tr *Trace) {
 	w := e.workers.Get().(*worker)
 	w.begin(req, resp, snap, cal, now)
 	w.auctionID = id.MakeEvent(now.UnixMilli(), e.cfg.Region, e.cfg.Partition, e.serial.Add(1))
+	tr = e.watch(w, tr)
 	resp.AuctionID, resp.Revision = w.auctionID, snap.Revision
 
 	e.admit(w)
@@ -126,7 +131,8 @@ func (e *Engine) decide(req *Request, resp *Response, tr *Trace) {
 	resp.Reason = w.whyEmpty()
 	tr.end(w)
 	e.stats.decided(w)
-	e.record(w)
+	e.keep(w, tr)
+	e.record(w, tr)
 	w.end()
 	e.workers.Put(w)
 }
@@ -197,6 +203,7 @@ func (w *worker) personalQuery(req *Request) {
 func (e *Engine) fill(w *worker, from, to int, tr *Trace) {
 	slot := &w.req.Slots[from]
 	w.slot = from
+	tr.open(from)
 	cfg := auction.Config{
 		Rule: e.cfg.Market.Rule, Slots: to - from, Floor: max(e.cfg.Market.Floor, slot.Floor),
 		MaxPerAdvertiser: e.cfg.Market.MaxPerAdvertiser, SlotWeights: e.cfg.Market.SlotWeights, Seed: w.auctionID.Lo ^ w.auctionID.Hi,
@@ -262,6 +269,9 @@ func (e *Engine) hold(w *worker, winners []auction.Winner) (int, Reason) {
 func (e *Engine) holdOne(w *worker, c *ref, h *holding) Reason {
 	g := &w.snap.groups[c.ord]
 	h.group, h.day = w.snap.states[c.ord], w.cal.day[g.zone]
+	if s := w.trace.replays(); s != nil {
+		return s.hold(w.slot, g.id)
+	}
 	h.amount = h.winner.Price
 	if g.billing != BillingCPM { // expected cost
 		h.amount = h.winner.PricePerImpression
@@ -297,12 +307,20 @@ func (e *Engine) letGo(h *holding) {
 	e.cfg.Frequency.Release(h.frequency)
 }
 
+// remember finds the token of a winner a serial number, if there is room.
+func (e *Engine) remember(w *worker, h *holding, r *ref) (serial uint64, ok bool) {
+	if s := w.trace.replays(); s != nil {
+		return 0, s.placed(w.slot, w.slot+h.winner.Slot)
+	}
+	return e.cfg.Treasurer.remember(h, w.snap.groups[r.ord].billing, w.now)
+}
+
 // place turns held winners into the response.
 func (e *Engine) place(w *worker, from int, tr *Trace) {
 	for i := range w.held {
 		h := &w.held[i]
 		r := &w.refs[h.winner.Index]
-		serial, ok := e.cfg.Treasurer.remember(h, w.snap.groups[r.ord].billing, w.now)
+		serial, ok := e.remember(w, h, r)
 		if !ok {
 			w.lost[ReasonOverload]++
 			tr.unplaced(r.ord, from+h.winner.Slot)
@@ -312,7 +330,9 @@ func (e *Engine) place(w *worker, from int, tr *Trace) {
 		p := w.resp.add()
 		p.Slot, p.Price = from+h.winner.Slot, h.winner.Price
 		p.Creative = &w.snap.ads[r.ad].creative
-		p.Token = e.mint(w, h, r, serial, p.Token[:0])
+		if w.trace.replays() == nil {
+			p.Token = e.mint(w, h, r, serial, p.Token[:0])
+		}
 		w.placed = append(w.placed, r.ord)
 	}
 	w.held = w.held[:0]

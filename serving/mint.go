@@ -50,14 +50,25 @@ func (e *Engine) mint(w *worker, h *holding, r *ref, serial uint64, dst []byte) 
 }
 
 // record offers the decision to the log: one small record per auction.
-func (e *Engine) record(w *worker) {
+func (e *Engine) record(w *worker, tr *Trace) {
 	if e.cfg.Decisions == nil {
 		return
 	}
+	e.describe(w, events.KindDecision)
+	if tr != nil && tr.on {
+		w.record.Flags |= events.FlagSampled
+	}
+	if !e.cfg.Decisions.Offer(&w.record) {
+		e.stats.NotLogged.Add(1)
+	}
+}
+
+// describe writes what a decision was into w.record.
+func (e *Engine) describe(w *worker, kind events.Kind) {
 	r := &w.record
 	r.Reset()
 	r.ID, r.AuctionID = w.auctionID, w.auctionID
-	r.Kind, r.Reason = events.KindDecision, events.Reason(w.resp.Reason)
+	r.Kind, r.Reason = kind, events.Reason(w.resp.Reason)
 	r.TimeMS, r.AuctionMS = w.now.UnixMilli(), w.now.UnixMilli()
 	r.Door, r.Universe, r.Revision, r.Model = uint8(w.req.Door), uint8(w.universe), w.snap.Revision, uint32(w.snap.model.Version())
 	copy(r.Currency[:], e.cfg.Market.Currency)
@@ -69,9 +80,6 @@ func (e *Engine) record(w *worker) {
 		c := w.resp.Ads[0].Creative
 		r.Advertiser, r.Campaign, r.AdGroup, r.Ad = c.Advertiser, c.Campaign, c.AdGroup, c.Ad
 		r.PriceNanos = w.resp.Ads[0].Price
-	}
-	if !e.cfg.Decisions.Offer(r) {
-		e.stats.NotLogged.Add(1)
 	}
 }
 

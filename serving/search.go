@@ -51,7 +51,7 @@ func (w *worker) further() bool {
 	for _, local := range found {
 		ord := t.From + local
 		w.matched = append(w.matched, ord)
-		w.screened = append(w.screened, w.eligible(&w.snap.groups[ord], ms))
+		w.screened = append(w.screened, w.eligible(ord, ms))
 	}
 	return true
 }

@@ -86,6 +86,7 @@ func (t *Treasurer) clockBack(now time.Time) {
 // down too: the rest of a budget buys a cheaper slot.
 func (t *Treasurer) readmit(now time.Time) {
 	t.due.ticks++
+	t.ticks.Add(1)
 	days := map[*time.Location]int32{}
 	for _, g := range *t.groups.Load() {
 		if g.dry.Load() == 0 {

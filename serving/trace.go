@@ -27,6 +27,10 @@ type Trace struct {
 	inactive    map[Reason]int
 	scratch     targeting.Scratch
 	json        []byte
+
+	capture
+	quiet  bool    // for a replay only: nobody reads the JSON
+	script *script // a replay: what takes the place of the world
 }
 
 // traced is one matched ad group in one auction.
@@ -40,12 +44,21 @@ type traced struct {
 	pace    money.PPB
 	score   money.Nanos
 	price   money.Nanos
-	won     int // slot in the auction, -1
+	worth   money.Nanos // the price per impression
+	won     int         // slot in the auction, -1
 	refused bool
+	noRoom  bool // won, but there was no room to remember its token
+	place   int  // noRoom: slot of the request
 }
 
 func (t *Trace) reset() {
-	*t = Trace{scratch: t.scratch, competitors: t.competitors[:0], outcomes: t.outcomes[:0], json: t.json[:0], inactive: map[Reason]int{}}
+	inactive, c := t.inactive, t.capture
+	if inactive == nil {
+		inactive = map[Reason]int{}
+	}
+	clear(inactive)
+	c.on, c.caps = false, c.caps[:0]
+	*t = Trace{scratch: t.scratch, competitors: t.competitors[:0], outcomes: t.outcomes[:0], json: t.json[:0], inactive: inactive, capture: c}
 }
 
 // begin notes who did not match and why.
@@ -54,6 +67,9 @@ func (t *Trace) begin(w *worker) {
 		return
 	}
 	t.why, t.active, t.matched = w.why, len(w.snap.groups), len(w.matched)
+	if t.quiet {
+		return
+	}
 	note := func(_ targeting.Ord, d targeting.Dimension) { t.outsiders[d]++ }
 	for i := range w.snap.tiers {
 		if index := w.snap.tiers[i].Index; w.universe == audience.Personal {
@@ -78,7 +94,7 @@ func (t *Trace) lose(w *worker, ord targeting.Ord, reason Reason) {
 }
 
 func (t *Trace) list(c traced) {
-	if len(t.competitors) < maxTraced || c.won >= 0 {
+	if len(t.competitors) < maxTraced || c.won >= 0 || t.on {
 		t.competitors = append(t.competitors, c)
 	}
 }
@@ -110,7 +126,7 @@ func (t *Trace) ran(w *worker, cfg *auction.Config) {
 		c := t.of(w, i)
 		c.reason, c.score, c.won = lossReason(o.Reason), o.Score, o.Slot
 		if o.Slot >= 0 {
-			c.price = winners[o.Slot].Price
+			c.price, c.worth = winners[o.Slot].Price, winners[o.Slot].PricePerImpression
 		}
 		t.reasons[c.reason]++
 		t.list(c)
@@ -140,7 +156,7 @@ func (t *Trace) unplaced(ord targeting.Ord, slot int) {
 	t.reasons[ReasonOverload]++
 	for i := range t.competitors {
 		if c := &t.competitors[i]; c.ord == ord && c.won >= 0 && c.slot+c.won == slot {
-			c.won, c.reason, c.price = -1, ReasonOverload, 0
+			c.won, c.reason, c.price, c.noRoom, c.place = -1, ReasonOverload, 0, true, slot
 		}
 	}
 }
@@ -161,7 +177,7 @@ func lossReason(r auction.Reason) Reason {
 
 // end renders the trace while the snapshot is at hand.
 func (t *Trace) end(w *worker) {
-	if t == nil {
+	if t == nil || t.quiet {
 		return
 	}
 	b := append(t.json[:0], `{"auction_id":"`...)
@@ -191,6 +207,9 @@ func (t *Trace) end(w *worker) {
 	}
 	b = append(b, `},"candidates":[`...)
 	for i := range t.competitors {
+		if i >= maxTraced && t.competitors[i].won < 0 {
+			continue // a recording has them all
+		}
 		if i > 0 {
 			b = append(b, ',')
 		}

@@ -62,6 +62,8 @@ type Treasurer struct {
 
 	leftOut error
 
+	ticks atomic.Uint64 // calls of Tick
+
 	stats TreasurerStats
 }
 
@@ -132,6 +134,10 @@ func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error)
 
 // Generation is the number of this life.
 func (t *Treasurer) Generation() uint32 { return t.cfg.Generation }
+
+// Ticks counts the calls of Tick in this life: it says which multipliers an
+// auction met.
+func (t *Treasurer) Ticks() uint64 { return t.ticks.Load() }
 
 // Stats are the treasurer's counters.
 func (t *Treasurer) Stats() *TreasurerStats { return &t.stats }

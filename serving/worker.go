@@ -20,6 +20,8 @@ type worker struct {
 	resp      *Response
 	snap      *Snapshot
 	frequency *audience.Frequency
+	trace     *Trace // nil: nobody looks
+	sampled   *Trace // the worker's own, for requests that are kept for replay
 	cal       *calendar
 	now       time.Time
 
@@ -72,13 +74,14 @@ func (w *worker) begin(req *Request, resp *Response, snap *Snapshot, cal *calend
 
 // end drops what the request lent.
 func (w *worker) end() {
-	w.req, w.resp, w.snap, w.cal = nil, nil, nil, nil
+	w.req, w.resp, w.snap, w.cal, w.trace = nil, nil, nil, nil, nil
 	w.contextual = targeting.Contextual{}
 	w.personal.Contextual = targeting.Contextual{}
 }
 
 // eligible checks what depends on the ad group alone, cheapest first.
-func (w *worker) eligible(g *adGroup, ms int64) Reason {
+func (w *worker) eligible(ord targeting.Ord, ms int64) Reason {
+	g := &w.snap.groups[ord]
 	switch {
 	case ms < g.startMS || g.endMS != 0 && ms >= g.endMS:
 		return ReasonNotActive
@@ -86,10 +89,16 @@ func (w *worker) eligible(g *adGroup, ms int64) Reason {
 		return ReasonMinorPolicy
 	case w.req.Door == DoorOpenRTB && g.billing != BillingCPM:
 		return ReasonBillingEvent // the exchange charges by the impression whatever the click rate turns out to be
-	case g.cap.Impressions > 0 && w.userKey != 0 && !w.frequency.Allows(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone]):
+	case g.cap.Impressions > 0 && w.userKey != 0 && w.capped(ord, g):
 		return ReasonFrequency
 	}
 	return Reason(g.hot.dry.Load())
+}
+
+func (w *worker) capped(ord targeting.Ord, g *adGroup) bool {
+	n := w.frequency.Seen(w.userKey, uint64(g.id), g.cap, w.cal.freqDay[g.zone])
+	w.trace.saw(ord, n)
+	return n >= int(g.cap.Impressions) || g.cap.Validate() != nil
 }
 
 // gather makes a candidate of every matched ad group that may take the slot and

@@ -17,11 +17,10 @@ const (
 	RouteEvents
 	RouteUsers
 	RouteHealth
-	RouteRelay
 	routeCount
 )
 
-var routeNames = [routeCount]string{"other", "feed", "bid", "impression", "view", "click", "bill", "win", "loss", "events", "users", "health", "relay"}
+var routeNames = [routeCount]string{"other", "feed", "bid", "impression", "view", "click", "bill", "win", "loss", "events", "users", "health"}
 
 func (r Route) String() string { return routeNames[r] }
 
@@ -43,8 +42,6 @@ func routeOf(path []byte) Route {
 		return RouteUsers
 	case "/v1/healthz":
 		return RouteHealth
-	case relayPath:
-		return RouteRelay
 	}
 	if len(path) > 5 && string(path[:3]) == trackPrefix && path[4] == '/' {
 		switch path[3] {

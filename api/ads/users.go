@@ -3,11 +3,9 @@ package ads
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"mazad/api/ads/openrtb"
@@ -81,11 +79,7 @@ func (s *Server) failed(ctx *fasthttp.RequestCtx, what string, err error) {
 	if s.cfg.Log != nil {
 		s.cfg.Log.Error(what, "error", err.Error())
 	}
-	what += " failed, nothing was changed: try again"
-	if errors.Is(err, syscall.ENOSPC) {
-		what += ": the disk is full"
-	}
-	s.overload(ctx, what)
+	s.overload(ctx, what+" failed, nothing was changed: try again")
 }
 
 // upsert stores the users that are in order in one write and names the others.

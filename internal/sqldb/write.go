@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -25,7 +24,6 @@ type Tx = bun.IDB
 type job struct {
 	ctx      context.Context
 	fn       func(ctx context.Context, tx Tx) error
-	taken    atomic.Bool // by the writer, which will run it, or by a caller that went away
 	done     chan struct{}
 	err      error
 	panicked any
@@ -34,10 +32,7 @@ type job struct {
 
 type insideWrite struct{}
 
-var (
-	errNested = errors.New("a Write inside a Write would wait for itself")
-	errWaited = errors.New("wait for the writer")
-)
+var errNested = errors.New("a Write inside a Write would wait for itself")
 
 // Write runs fn in a transaction and returns when it is on disk. An error of fn
 // undoes what fn did and is returned as it is. fn may be run on another
@@ -57,15 +52,10 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 		return ErrClosed
 	case <-ctx.Done():
 		d.stats.Waiting.Add(-1)
-		return away(fmt.Errorf("%w: %w", errWaited, ctx.Err()))
+		return fmt.Errorf("wait for the writer: %w", ctx.Err())
 	}
 	select {
 	case <-j.done:
-	case <-ctx.Done():
-		if j.taken.CompareAndSwap(false, true) {
-			return away(fmt.Errorf("%w: %w", errWaited, ctx.Err()))
-		}
-		<-j.done // it is being written
 	case <-d.done:
 		select {
 		case <-j.done: // the writer got to it before it stopped
@@ -76,17 +66,17 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 	if j.panicked != nil {
 		panic(j.panicked)
 	}
-	return away(j.err)
+	return j.err
 }
 
 // Read runs fn in a transaction that sees one state of the database.
 func (d *DB) Read(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
 	tx, err := d.reader.BeginTx(ctx, d.engine.reading())
 	if err != nil {
-		return away(fmt.Errorf("begin to read: %w", err))
+		return fmt.Errorf("begin to read: %w", err)
 	}
 	defer tx.Rollback()
-	return away(fn(ctx, tx))
+	return fn(ctx, tx)
 }
 
 // run is the writer's goroutine.
@@ -115,8 +105,8 @@ func (d *DB) run() {
 func (d *DB) group(first *job) {
 	jobs := []*job{first}
 	tx, err := d.begin(context.Background())
-	if err != nil { // whoever waits behind it would wait as long again
-		d.finish(d.waiting(jobs), err)
+	if err != nil {
+		d.finish(jobs, err)
 		return
 	}
 	start := d.clock.Now()
@@ -143,18 +133,6 @@ func (d *DB) group(first *job) {
 		tx.Rollback()
 	}
 	d.finish(jobs, err)
-}
-
-// waiting adds the jobs that are in the queue now.
-func (d *DB) waiting(jobs []*job) []*job {
-	for {
-		select {
-		case j := <-d.queue:
-			jobs = append(jobs, j)
-		default:
-			return jobs
-		}
-	}
 }
 
 // finish tells every caller how it went; err is the failure of the whole group.
@@ -195,8 +173,8 @@ func (j *job) step(tx bun.Tx) error {
 
 // run calls the function, unless nobody waits for it any more.
 func (j *job) run(tx bun.Tx) {
-	if err := j.ctx.Err(); err != nil || !j.taken.CompareAndSwap(false, true) {
-		j.err, j.failed = fmt.Errorf("%w: %w", errWaited, j.ctx.Err()), true
+	if err := j.ctx.Err(); err != nil {
+		j.err, j.failed = fmt.Errorf("wait for the writer: %w", err), true
 		return
 	}
 	ctx := context.WithValue(context.WithoutCancel(j.ctx), insideWrite{}, true)
