@@ -20,7 +20,7 @@ type NodeClaim struct {
 	// processes share. The same owner gets the same number for ever: the diary of
 	// that number is in that directory.
 	Owner string
-	// Address is where other nodes reach this one, host:port; empty if they need not.
+	// Address is where other nodes reach this one, http(s)://host:port; empty if they need not.
 	Address string
 	// Number is what the operator wants it to be; negative: any.
 	Number int

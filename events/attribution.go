@@ -217,6 +217,12 @@ func inWindow(clickMS, saleMS int64) bool {
 
 type dedupKey [16]byte
 
+// ConversionKey names a conversion for deduplication: reports of one advertiser
+// with the same name and id are the same event.
+func ConversionKey(advertiser id.Advertiser, eventName, eventID []byte) [16]byte {
+	return dedupKeyOf(advertiser, eventName, eventID)
+}
+
 // dedupKeyOf hashes with SHA-256, because senders choose the input.
 func dedupKeyOf(advertiser id.Advertiser, eventName, eventID []byte) dedupKey {
 	var b [9 + 256 + 256]byte

@@ -35,7 +35,7 @@ func testKeys() keyring {
 func drawRecord(t *rapid.T) *events.Record {
 	r := &events.Record{
 		ID:        id.Event{Hi: rapid.Uint64Min(1).Draw(t, "id"), Lo: rapid.Uint64().Draw(t, "idlo")},
-		Kind:      events.Kind(rapid.IntRange(1, int(events.KindReplay)).Draw(t, "kind")),
+		Kind:      events.Kind(rapid.IntRange(1, int(events.KindDelivered)).Draw(t, "kind")),
 		Verdict:   events.Verdict(rapid.IntRange(0, 3).Draw(t, "verdict")),
 		Reason:    events.Reason(rapid.Uint16().Draw(t, "reason")),
 		Use:       events.Use(rapid.IntRange(0, int(events.UseCount)-1).Draw(t, "use")),

@@ -19,16 +19,18 @@ const (
 	KindDecision        // an auction was held; stream DECISIONS
 	KindWin             // OpenRTB nurl, never billed
 	KindLoss            // OpenRTB lurl, never billed
-	KindRefused         // an authentic token that was refused: too old; what it was is in Use
+	KindRefused         // an authentic token that was refused: used before, or too old; what it was is in Use
 	KindBudgetTick      // state of the budget controllers, opaque Body
 	KindAudience        // a change of users or segments, opaque Body
 	KindRevision        // a snapshot of a revision went live
 	KindReplay          // everything that an auction was decided by, opaque Body; stream REPLAYS
+	KindPending         // a click whose home could not be reached; Body is the sealed token. Its verdict is its home's
+	KindDelivered       // the click of this token has reached its home
 	kindEnd
 )
 
 var kindNames = [...]string{"none", "impression", "click", "view", "bill", "conversion", "decision", "win", "loss",
-	"refused", "budget_tick", "audience", "revision", "replay"}
+	"refused", "budget_tick", "audience", "revision", "replay", "pending", "delivered"}
 
 func (k Kind) String() string { return name(kindNames[:], int(k)) }
 
@@ -65,13 +67,21 @@ const (
 	ReasonPreviousLife        // the hold died with the process that made it
 	ReasonInvalid             // invalid traffic, filtered
 	ReasonUnattributed        // a conversion without a click of ours
+	ReasonLate                // refused: so old that nobody remembers whether the token was used
+	ReasonAdopted             // the token's home is gone; the node that stands in for it bills nothing
 	reasonEnd
 )
 
 var reasonNames = [...]string{"none", "not_billable", "repeat", "expired", "over_limit", "bad_price", "test",
-	"previous_life", "invalid_traffic", "unattributed"}
+	"previous_life", "invalid_traffic", "unattributed", "late", "adopted"}
 
 func (r Reason) String() string { return name(reasonNames[:], int(r)) }
+
+// ReasonCount and VerdictCount size arrays of counters.
+const (
+	ReasonCount  = int(reasonEnd)
+	VerdictCount = int(verdictEnd)
+)
 
 // Use is what a token is presented for. A token counts once per use. The
 // numbers are on disk: append only.

@@ -66,17 +66,31 @@ func NewUsed() *Used {
 	return u
 }
 
-// MarkOnce marks the token of an auction at auctionMS as used for use. It
-// returns true for exactly one caller; false means it was used before, or is so
-// old that nobody remembers.
+// Mark is the answer of Used.Mark.
+type Mark uint8
+
+// The marks.
+const (
+	MarkFirst Mark = iota // nobody used the token for this before
+	MarkAgain             // it was used before
+	MarkLate              // its hour is gone: nobody remembers
+)
+
+// MarkOnce is Mark that tells the first use from all others.
 func (u *Used) MarkOnce(t TokenID, use Use, auctionMS int64) bool {
+	return u.Mark(t, use, auctionMS) == MarkFirst
+}
+
+// Mark marks the token of an auction at auctionMS as used for use. It returns
+// MarkFirst to exactly one caller.
+func (u *Used) Mark(t TokenID, use Use, auctionMS int64) Mark {
 	key, value, shard := usedPlace(t, use, auctionMS)
 	s := &u.shards[shard]
 	s.mu.Lock()
 	if key.hour < u.floor[use].Load() {
 		s.mu.Unlock()
 		u.late.Add(1)
-		return false
+		return MarkLate
 	}
 	if s.set == nil || s.last != key {
 		set := s.sets[key]
@@ -90,10 +104,10 @@ func (u *Used) MarkOnce(t TokenID, use Use, auctionMS int64) bool {
 	s.mu.Unlock()
 	if first {
 		u.marked.Add(1)
-	} else {
-		u.repeated.Add(1)
+		return MarkFirst
 	}
-	return first
+	u.repeated.Add(1)
+	return MarkAgain
 }
 
 // Unmark takes a mark back, when the record of the use could not be written.

@@ -65,10 +65,13 @@ func OpenJournal(path string) (*Journal, error) {
 	}
 	for n := 1; len(b) > 0; n++ {
 		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		if !whole {
+			break // the write that was under way when the process died
+		}
 		var l journalLine
 		if err := decodeLine(line, &l); err != nil {
-			if !whole || len(rest) == 0 {
-				break // the write that was under way when the process died
+			if len(rest) == 0 {
+				break
 			}
 			return nil, fmt.Errorf("the sink's journal %s is damaged in line %d: %w; remove it to rebuild it from ClickHouse", path, n, err)
 		}
@@ -126,18 +129,15 @@ func (j *Journal) rewrite() error {
 	if err == nil {
 		err = os.Rename(tmp, j.path)
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(j.path))
-	}
 	if err != nil {
 		_ = f.Close()
 		return err
 	}
-	if j.file != nil {
+	if j.file != nil { // the old file has no name any more: what is written there would be lost
 		_ = j.file.Close()
 	}
 	j.file, j.size = f, int64(len(b))
-	return nil
+	return syncDir(filepath.Dir(j.path))
 }
 
 func syncDir(dir string) error {

@@ -39,6 +39,9 @@ type Beacon struct {
 	Price    money.Nanos // SignalBill: per impression, parsed from ${AUCTION_PRICE}; ignored unless HasPrice
 	HasPrice bool        // SignalBill: the macro was a number; false is counted as bad_price and bills the bid
 	LossCode uint16      // SignalLoss: ${AUCTION_LOSS}
+	Relayed  bool        // came from the node that heard of it; is never sent on to a third
+	AtMS     int64       // Relayed: when that node heard of it
+	hurry    bool        // a user waits for the redirect
 }
 
 // Receipt is the verdict on a beacon. It is returned only after the record is
@@ -59,17 +62,18 @@ const (
 	BeaconRepeat                // the token was already used for this signal
 	BeaconExpired               // authentic but too old: counted, not recorded
 	BeaconForged                // not authentic: counted, not recorded
-	BeaconOverload              // the queue or the disk is full: try again
+	BeaconOverload              // the queue or the disk is full, or its home is away: try again
+	BeaconPending               // a click: on disk here until its home can be reached
 	statusCount
 )
 
-var beaconStatusNames = [...]string{"billed", "free", "repeat", "expired", "forged", "overload"}
+var beaconStatusNames = [...]string{"billed", "free", "repeat", "expired", "forged", "overload", "pending"}
 
 func (s BeaconStatus) String() string { return beaconStatusNames[s] }
 
 // Conversion is a purchase, install or custom event reported by an advertiser.
 type Conversion struct {
-	Advertiser id.Advertiser // whose key was used
+	Advertiser id.Advertiser // whose key was used; zero: that of the click id
 	Name       string        // event name: COMPLETE_PAYMENT, INSTALL ...
 	EventID    string        // the sender's id, for deduplication with Name within 48 h
 	ClickToken []byte        // our click id
@@ -77,6 +81,7 @@ type Conversion struct {
 	TimeMS     int64
 	Value      money.Nanos
 	Currency   money.Currency
+	Relayed    bool // came from the node that heard of it
 }
 
 // Confirmer is the door's view of what happens after an ad was served. Methods
@@ -87,6 +92,7 @@ type Confirmer interface {
 	Confirm(ctx context.Context, b *Beacon) Receipt
 	// ClickRedirect judges a click but waits for the disk at most 50 ms.
 	ClickRedirect(ctx context.Context, token []byte) Receipt
-	// Convert records a conversion; status is BeaconRepeat for a duplicate.
+	// Convert records a conversion; status is BeaconRepeat for a duplicate and
+	// BeaconForged when its click id is not ours.
 	Convert(ctx context.Context, c *Conversion) Receipt
 }

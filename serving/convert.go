@@ -14,49 +14,114 @@ import (
 func (t *Tracker) Convert(ctx context.Context, c *Conversion) Receipt {
 	w := t.pool.Get().(*beaconWork)
 	defer t.pool.Put(w)
-	now := t.cfg.Clock.Now()
-	rec := &w.record
-	rec.Reset()
-	rec.ID = id.MakeEvent(now.UnixMilli(), t.cfg.Region, t.cfg.Partition, t.serial.Add(1))
-	rec.Kind, rec.Verdict, rec.TimeMS = events.KindConversion, events.VerdictNone, c.TimeMS
-	rec.Advertiser = c.Advertiser
-	rec.Conversion.Name, rec.Conversion.EventID = []byte(c.Name), []byte(c.EventID)
-	rec.Conversion.ValueNanos = c.Value
-	copy(rec.Conversion.Currency[:], c.Currency)
-	copy(rec.Currency[:], c.Currency) // of the ad's spend, if a click is found
-	r := Receipt{EventID: rec.ID, Status: BeaconFree}
-	if !t.credit(w, c, rec, now.UnixMilli()) {
-		r.Status, r.EventID = BeaconRepeat, id.Event{}
-		t.stats.Converts[r.Status].Add(1)
-		return r
-	}
-	ticket, err := t.cfg.Log.Enqueue(rec)
-	if err == nil {
-		err = ticket.Wait(ctx)
-	} else {
-		t.forget(rec.Advertiser, rec.Conversion.Name, rec.Conversion.EventID) // certainly not recorded: the sender will repeat it
-	}
-	if err != nil {
-		r.Status = BeaconOverload
-	}
+	r := t.convertIt(ctx, w, c)
 	t.stats.Converts[r.Status].Add(1)
 	return r
 }
 
+func (t *Tracker) convertIt(ctx context.Context, w *beaconWork, c *Conversion) (r Receipt) {
+	now := t.cfg.Clock.Now().UnixMilli()
+	advertiser, click := c.Advertiser, (*events.Token)(nil)
+	if len(c.ClickToken) > 0 {
+		state := t.cfg.Sealer.Open(&w.token, c.ClickToken, events.UseAttribution, now)
+		t.stats.Tokens[state].Add(1)
+		if !state.Authentic() { // a mistake of the sender, or worse: not silently a conversion without a click
+			r.Status = BeaconForged
+			return r
+		}
+		if advertiser == 0 {
+			advertiser = w.token.Advertiser
+		}
+		if home := w.token.ID.Partition; home != t.cfg.Partition && (t.cfg.Adopted == nil || !t.cfg.Adopted(home)) {
+			return t.sendConversion(ctx, home, c)
+		}
+		if state == events.StateOK {
+			click = &w.token
+		}
+	}
+	t.conversion(w, c, advertiser, now)
+	for {
+		r, again := t.recordConversion(ctx, w, c, click, now)
+		if !again {
+			return r
+		}
+	}
+}
+
+// sendConversion has a conversion judged where its click is known.
+func (t *Tracker) sendConversion(ctx context.Context, home uint16, c *Conversion) (r Receipt) {
+	r.Status = BeaconOverload
+	if c.Relayed || t.cfg.Homes == nil {
+		t.stats.NotHome.Add(1)
+		return r
+	}
+	sent := *c
+	sent.Relayed = true
+	if got, ok := t.cfg.Homes.Conversion(ctx, home, &sent); ok {
+		t.stats.Relayed.Add(1)
+		return got
+	}
+	t.stats.Unreached.Add(1)
+	return r
+}
+
+// conversion begins the record of a conversion.
+func (t *Tracker) conversion(w *beaconWork, c *Conversion, advertiser id.Advertiser, now int64) {
+	rec := &w.record
+	rec.Reset()
+	rec.ID = id.MakeEvent(now, t.cfg.Region, t.cfg.Partition, t.serial.Add(1))
+	rec.Kind, rec.Verdict, rec.TimeMS = events.KindConversion, events.VerdictNone, c.TimeMS
+	rec.Advertiser, rec.Reason = advertiser, events.ReasonUnattributed
+	rec.Conversion.Name, rec.Conversion.EventID = []byte(c.Name), []byte(c.EventID)
+	rec.Conversion.ValueNanos = c.Value
+	copy(rec.Conversion.Currency[:], c.Currency)
+	copy(rec.Currency[:], c.Currency) // of the ad's spend, if a click is found
+}
+
+// recordConversion writes a conversion down once. A second report waits until
+// the first is on disk; again means that the first was lost.
+func (t *Tracker) recordConversion(ctx context.Context, w *beaconWork, c *Conversion, click *events.Token, now int64) (r Receipt, again bool) {
+	rec := &w.record
+	key := conversionFlight(rec)
+	shard := t.flights.shard(key)
+	fl, mine := shard.claim(key, func() bool { return t.credit(w, c, click, now) })
+	if !mine {
+		r.Status = BeaconRepeat
+		if fl == nil {
+			return r, false
+		}
+		switch shard.wait(ctx, key, fl) {
+		case landLost:
+			return r, true
+		case landSoon:
+			r.Status = BeaconOverload
+		}
+		return r, false
+	}
+	ticket, err := t.cfg.Log.Enqueue(rec)
+	if err != nil {
+		t.Undo(rec) // the sender will repeat it
+		r.Status = BeaconOverload
+		return r, false
+	}
+	shard.queue(fl, ticket)
+	t.refuse.earn()
+	r.EventID, r.Status = rec.ID, BeaconFree
+	if ticket.Wait(ctx) != nil {
+		r.Status = BeaconOverload
+		return r, false
+	}
+	shard.land(key, fl)
+	return r, false
+}
+
 // credit asks the attribution; false is a duplicate.
-func (t *Tracker) credit(w *beaconWork, c *Conversion, rec *events.Record, nowMS int64) bool {
-	rec.Reason = events.ReasonUnattributed
+func (t *Tracker) credit(w *beaconWork, c *Conversion, click *events.Token, nowMS int64) bool {
 	if t.cfg.Attribution == nil {
 		return true
 	}
-	sale := events.Sale{Advertiser: c.Advertiser, Name: rec.Conversion.Name, EventID: rec.Conversion.EventID, TimeMS: c.TimeMS, ReceivedMS: nowMS}
-	if len(c.ClickToken) > 0 {
-		state := t.cfg.Sealer.Open(&w.token, c.ClickToken, events.UseAttribution, nowMS)
-		t.stats.Tokens[state].Add(1)
-		if state == events.StateOK {
-			sale.Click = &w.token
-		}
-	}
+	rec := &w.record
+	sale := events.Sale{Advertiser: rec.Advertiser, Name: rec.Conversion.Name, EventID: rec.Conversion.EventID, TimeMS: c.TimeMS, ReceivedMS: nowMS, Click: click}
 	if c.UserID != "" && t.cfg.Users != nil {
 		var p audience.Profile
 		if t.cfg.Users.Lookup([]byte(c.UserID), &p) && p.Ord != 0 {

@@ -42,8 +42,17 @@ func (s *Stats) decided(w *worker) {
 type TrackerStats struct {
 	Beacons  [SignalCount][StatusCount]atomic.Uint64
 	Tokens   [events.StateCount]atomic.Uint64 // outcome of opening a token
-	BadPrice atomic.Uint64                    // burl whose price macro was not usable
-	Orphans  atomic.Uint64                    // billed without a hold of this life
-	Undone   atomic.Uint64                    // verdicts taken back because the diary refused the record
+	Verdicts [SignalCount][events.VerdictCount][events.ReasonCount]atomic.Uint64
+	BadPrice atomic.Uint64 // burl whose price macro was not usable
+	Undone   atomic.Uint64 // verdicts taken back because the diary refused the record
 	Converts [StatusCount]atomic.Uint64
+
+	RefusedUnwritten atomic.Uint64 // refusals that were counted but not written
+	InFlight         atomic.Int64  // first uses not known to be on disk, at the last sweep
+	Relayed          atomic.Uint64 // judged by another node, their home
+	Unreached        atomic.Uint64 // whose home did not answer
+	NotHome          atomic.Uint64 // sent here by another node, and this is not their home
+	NotKept          atomic.Uint64 // clicks that neither their home nor this node could take
+	Delivered        atomic.Uint64 // clicks that reached their home later
+	Waiting          atomic.Int64  // clicks that wait for their home
 }

@@ -11,7 +11,6 @@ import (
 	"mazad/events/diary"
 	"mazad/internal/clock"
 	"mazad/internal/id"
-	"mazad/internal/money"
 )
 
 // Log is the durable stream of the money records.
@@ -32,17 +31,23 @@ type TrackerConfig struct {
 	Attribution *events.Attribution // nil: conversions are recorded unattributed
 	Region      uint8
 	Partition   uint16
+	Homes       Homes                       // nil: tokens of other partitions cannot be confirmed
+	Adopted     func(partition uint16) bool // nil: none; its home is gone and this node stands in for it
+	Pending     []PendingClick              // of earlier lives, not delivered yet
 }
 
-// Tracker judges what comes back from devices: it verifies the token, refuses
-// repeats, gives the verdict against this partition's lease and answers when
-// the record is on disk. It implements Confirmer and may be used from any
-// goroutine.
+// Tracker judges what comes back from devices: it verifies the token, sends it
+// to its home partition when that is another one, refuses repeats, gives the
+// verdict against this partition's lease and answers when the record is on disk.
+// It implements Confirmer and may be used from any goroutine.
 type Tracker struct {
 	cfg     TrackerConfig
 	serial  atomic.Uint64
 	pool    sync.Pool
 	stats   TrackerStats
+	flights *flights
+	outbox  *outbox
+	refuse  allowance
 	convert sync.Mutex // owns cfg.Attribution
 }
 
@@ -60,7 +65,8 @@ func NewTracker(cfg TrackerConfig) (*Tracker, error) {
 	if cfg.Clock == nil || cfg.Sealer == nil || cfg.Used == nil || cfg.Log == nil || cfg.Treasurer == nil {
 		return nil, fmt.Errorf("serving: Clock, Sealer, Used, Log and Treasurer are required")
 	}
-	t := &Tracker{cfg: cfg}
+	t := &Tracker{cfg: cfg, flights: newFlights(), outbox: newOutbox(cfg.Pending)}
+	t.refuse.credit.Store(allowanceMost)
 	t.pool.New = func() any { return new(beaconWork) }
 	return t, nil
 }
@@ -76,11 +82,9 @@ var signalKind = [SignalCount]events.Kind{events.KindImpression, events.KindClic
 func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 	w := t.pool.Get().(*beaconWork)
 	defer t.pool.Put(w)
-	r, ticket, waiting := t.judge(ctx, w, b)
-	if waiting {
-		if err := ticket.Wait(ctx); err != nil {
-			r.Status = BeaconOverload // it may still reach the disk; a retry is then a repeat
-		}
+	r, wait := t.judge(ctx, w, b)
+	if wait.fl != nil {
+		t.settle(ctx, &r, wait)
 	}
 	t.stats.Beacons[b.Signal][r.Status].Add(1)
 	return r
@@ -90,135 +94,151 @@ func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 	ctx, cancel := context.WithTimeout(ctx, clickWait)
 	defer cancel()
-	return t.Confirm(ctx, &Beacon{Signal: SignalClick, Token: token})
+	return t.Confirm(ctx, &Beacon{Signal: SignalClick, Token: token, hurry: true})
 }
 
-// judge opens the token, gives the verdict and queues the record. waiting is
-// false when there is nothing to wait for.
-func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receipt, ticket diary.Ticket, waiting bool) {
-	now := t.cfg.Clock.Now()
+// awaited is a verdict whose record is on its way to the disk.
+type awaited struct {
+	key flightKey
+	fl  *flight // nil: there is nothing to wait for
+}
+
+// settle waits until the record of a verdict is on disk.
+func (t *Tracker) settle(ctx context.Context, r *Receipt, a awaited) {
+	if a.fl.ticket.Wait(ctx) != nil {
+		r.Status = BeaconOverload // it may still reach the disk; a retry then waits for it and is a repeat
+		return
+	}
+	t.flights.shard(a.key).land(a.key, a.fl)
+}
+
+// judge opens the token and has it judged at home, here or elsewhere.
+func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receipt, wait awaited) {
+	now := t.cfg.Clock.Now().UnixMilli()
+	at := now
+	if b.Relayed && b.AtMS > 0 && b.AtMS < now+relaySkew.Milliseconds() {
+		at = b.AtMS
+	}
 	tok, use := &w.token, signalUse[b.Signal]
-	state := t.cfg.Sealer.Open(tok, b.Token, use, now.UnixMilli())
+	state := t.cfg.Sealer.Open(tok, b.Token, use, at)
 	t.stats.Tokens[state].Add(1)
 	if !state.Authentic() {
 		r.Status = BeaconForged
-		return r, ticket, false
+		return r, wait
 	}
 	if b.Signal == SignalClick {
 		r.Redirect = withClickID(tok.Destination, b.Token)
 	}
+	if Door(tok.Door) != DoorOpenRTB && b.Signal >= SignalBill { // we never gave out such a URL
+		t.refused(w, b.Signal, events.ReasonInvalid, at)
+		r.Status = BeaconForged
+		return r, wait
+	}
 	if state == events.StateExpired {
 		r.Status = BeaconExpired
-		return r, ticket, false
+		t.refused(w, b.Signal, events.ReasonExpired, at)
+		return r, wait
 	}
-	if !t.cfg.Used.MarkOnce(tok.ID, use, tok.AuctionMS()) {
-		r.Status = BeaconRepeat
-		return r, ticket, false
+	if home := tok.ID.Partition; home != t.cfg.Partition && (t.cfg.Adopted == nil || !t.cfg.Adopted(home)) {
+		redirect := r.Redirect
+		r = t.sendHome(ctx, w, b, at)
+		r.Redirect = redirect
+		return r, wait
 	}
-	rec := &w.record
-	rec.Reset()
-	tok.Fill(rec)
-	rec.ID = id.MakeEvent(now.UnixMilli(), t.cfg.Region, t.cfg.Partition, t.serial.Add(1))
-	rec.Kind, rec.TimeMS, rec.LossCode = signalKind[b.Signal], now.UnixMilli(), b.LossCode
+	r.Status, r.EventID, wait = t.judgeHere(ctx, w, b, at)
+	return r, wait
+}
+
+// judgeHere is the verdict at home: once per token and use, acknowledged when it
+// is on disk.
+func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at int64) (BeaconStatus, id.Event, awaited) {
+	tok, use := &w.token, signalUse[b.Signal]
+	key := tokenFlight(tok.ID, use)
+	shard := t.flights.shard(key)
+	for {
+		var mark events.Mark
+		fl, mine := shard.claim(key, func() bool {
+			mark = t.cfg.Used.Mark(tok.ID, use, tok.AuctionMS())
+			return mark == events.MarkFirst
+		})
+		switch {
+		case mine:
+			return t.first(ctx, w, b, at, fl)
+		case fl != nil:
+			switch shard.wait(ctx, key, fl) {
+			case landLost:
+				continue // the first never was: this one may be it
+			case landSoon:
+				return BeaconOverload, id.Event{}, awaited{}
+			}
+		}
+		reason := events.ReasonRepeat
+		if mark == events.MarkLate {
+			reason = events.ReasonLate
+		}
+		t.refused(w, b.Signal, reason, at)
+		return BeaconRepeat, id.Event{}, awaited{}
+	}
+}
+
+// first gives the verdict on a first use and queues its record.
+func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64, fl *flight) (BeaconStatus, id.Event, awaited) {
+	tok, rec := &w.token, &w.record
+	key := tokenFlight(tok.ID, signalUse[b.Signal])
+	t.fill(w, at)
+	rec.Kind, rec.LossCode = signalKind[b.Signal], b.LossCode
 	t.verdict(ctx, rec, tok, b)
-	r.EventID, r.Status = rec.ID, BeaconFree
+	event, status := rec.ID, BeaconFree
 	if rec.Verdict == events.VerdictBilled {
-		r.Status = BeaconBilled
+		status = BeaconBilled
 	}
 	ticket, err := t.cfg.Log.Enqueue(rec)
 	if err != nil {
 		t.Undo(rec)
-		r.Status, r.EventID = BeaconOverload, id.Event{}
-		return r, ticket, false
+		return BeaconOverload, id.Event{}, awaited{}
 	}
+	t.flights.shard(key).queue(fl, ticket)
+	t.stats.Verdicts[b.Signal][rec.Verdict][rec.Reason].Add(1)
+	t.refuse.earn()
 	t.noteClick(rec)
-	return r, ticket, true
+	return status, event, awaited{key, fl}
 }
 
-// verdict decides, once, whether the event is billed and what it costs.
-func (t *Tracker) verdict(ctx context.Context, rec *events.Record, tok *events.Token, b *Beacon) {
-	rec.Verdict, rec.Reason = events.VerdictFree, events.ReasonNotBillable
-	switch b.Signal {
-	case SignalWin:
-		rec.Verdict, rec.Reason = events.VerdictNone, events.ReasonNone
-		return
-	case SignalLoss:
-		rec.Verdict, rec.Reason = events.VerdictNone, events.ReasonNone
-		if Door(tok.Door) == DoorOpenRTB { // the feed has no auctions to lose
-			t.cfg.Treasurer.lose(tok)
-		}
-		return
-	case SignalImpression:
-		t.cfg.Treasurer.shown(tok)
-	}
-	price, billable := billable(tok, b)
-	switch {
-	case !billable:
-		return
-	case tok.Test:
-		rec.Reason = events.ReasonTest
-		return
-	}
-	if b.Signal == SignalBill {
-		rec.PriceNanos = price
-		if !usablePrice(tok, b) {
-			rec.Flags |= events.FlagBadPrice
-			rec.Reason = events.ReasonBadPrice
-			t.stats.BadPrice.Add(1)
-		}
-	}
-	billed, why := t.cfg.Treasurer.commit(ctx, tok, price)
-	if why != events.ReasonNone {
-		rec.Reason = why
-		return
-	}
-	rec.Verdict, rec.BilledNanos = events.VerdictBilled, billed
-	if rec.Flags&events.FlagBadPrice == 0 {
-		rec.Reason = events.ReasonNone
-	}
-}
-
-// billable tells whether this signal is the one that the ad is charged for, and
-// the price.
-func billable(tok *events.Token, b *Beacon) (money.Nanos, bool) {
-	if Door(tok.Door) == DoorOpenRTB {
-		if b.Signal != SignalBill {
-			return 0, false
-		}
-		if usablePrice(tok, b) {
-			return b.Price, true
-		}
-		return tok.BidNanos, true
-	}
-	switch Billing(tok.BillingEvent) {
-	case BillingCPM:
-		return tok.PriceNanos, b.Signal == SignalImpression
-	case BillingCPC:
-		return tok.PriceNanos, b.Signal == SignalClick
-	case BillingCPV:
-		return tok.PriceNanos, b.Signal == SignalView
-	}
-	return 0, false
-}
-
-func usablePrice(tok *events.Token, b *Beacon) bool {
-	return b.HasPrice && b.Price >= 0 && b.Price <= tok.BidNanos
+// fill begins the record of an event that happened at `at`.
+func (t *Tracker) fill(w *beaconWork, at int64) {
+	rec := &w.record
+	rec.Reset()
+	w.token.Fill(rec)
+	rec.ID = id.MakeEvent(t.cfg.Clock.Now().UnixMilli(), t.cfg.Region, t.cfg.Partition, t.serial.Add(1))
+	rec.TimeMS = at
 }
 
 // Undo takes back what a verdict did, because its record certainly is not on
 // disk: the diary refused it, or lost it before it was acknowledged.
 func (t *Tracker) Undo(rec *events.Record) {
-	t.stats.Undone.Add(1)
-	if use, ok := rec.TokenUse(); ok {
-		t.cfg.Used.Unmark(rec.Token, use, rec.AuctionMS)
+	if rec.Kind == events.KindRefused { // it took nothing
+		return
 	}
+	t.stats.Undone.Add(1)
 	if rec.Verdict == events.VerdictBilled {
 		t.cfg.Treasurer.refund(rec)
 	}
-	if rec.Kind == events.KindConversion { // the sender was told to repeat it
-		t.forget(rec.Advertiser, rec.Conversion.Name, rec.Conversion.EventID)
+	if use, ok := rec.TokenUse(); ok {
+		key := tokenFlight(rec.Token, use)
+		t.flights.shard(key).lose(key, func() { t.cfg.Used.Unmark(rec.Token, use, rec.AuctionMS) })
+	}
+	switch rec.Kind {
+	case events.KindConversion: // the sender was told to repeat it
+		key := conversionFlight(rec)
+		t.flights.shard(key).lose(key, func() { t.forget(rec.Advertiser, rec.Conversion.Name, rec.Conversion.EventID) })
+	case events.KindPending:
+		t.outbox.remove(rec.Token)
 	}
 }
+
+// Sweep forgets the first uses whose senders gave up before the disk answered,
+// once it has. Call it every second.
+func (t *Tracker) Sweep() { t.stats.InFlight.Store(int64(t.flights.sweep())) }
 
 // withClickID appends our click id to the destination.
 func withClickID(destination, token []byte) string {

@@ -40,6 +40,16 @@ func (s *Server) overload(ctx *fasthttp.RequestCtx, what string) {
 	ctx.Response.Header.Set("Retry-After", strconv.Itoa(int((s.limits.RetryAfter.Milliseconds()+999)/1000)))
 }
 
+// notStored answers 503 to what is not on disk, with the reason where it is known.
+func (s *Server) notStored(ctx *fasthttp.RequestCtx, what string) {
+	if s.cfg.Trouble != nil {
+		if why := s.cfg.Trouble(); why != "" {
+			what += ": " + why
+		}
+	}
+	s.overload(ctx, what)
+}
+
 // fault answers 400 with the first fault of a document.
 func (s *Server) fault(ctx *fasthttp.RequestCtx, f *scan.Fault) {
 	ctx.SetStatusCode(fasthttp.StatusBadRequest)

@@ -52,21 +52,33 @@ type KeyChecker interface {
 	Check(key []byte, kind KeyKind) (Principal, bool)
 }
 
+// AdvertiserChecker knows which advertisers there are; told is false when it
+// cannot say now.
+type AdvertiserChecker interface {
+	Exists(adv id.Advertiser) (exists, told bool)
+}
+
 // Config is what a Server is made of.
 type Config struct {
-	Engine    Decider
-	Confirm   serving.Confirmer
-	Users     UserSink // nil: /v1/users answers 404
-	Keys      KeyChecker
-	PublicURL string         // where beacons reach this server: https://ads.example.com
-	Currency  money.Currency // of the market
-	Seat      string         // our seat at exchanges; empty = none
+	Engine  Decider
+	Confirm serving.Confirmer
+	Users   UserSink // nil: /v1/users answers 404
+	Keys    KeyChecker
+	// Advertisers checks whose conversion an event of the operator's is; nil = not checked.
+	Advertisers AdvertiserChecker
+	Relay       *Relay         // takes events from other nodes; nil: there are none
+	PublicURL   string         // where beacons reach this server: https://ads.example.com
+	Currency    money.Currency // of the market
+	Seat        string         // our seat at exchanges; empty = none
 	// KeylessLoopback lets connections from this machine ask for ads without a
 	// key, and explains to them. For a demo.
 	KeylessLoopback bool
-	Limits          Limits
-	Clock           clock.Clock
-	Log             *slog.Logger // faults of ours only, never a request; nil = none
+	// Trouble is why no event can be stored now, in words for its sender; empty
+	// when all is well. nil: it is never known.
+	Trouble func() string
+	Limits  Limits
+	Clock   clock.Clock
+	Log     *slog.Logger // faults of ours only, never a request; nil = none
 }
 
 // Limits bounds what a client can make us hold. Zero means the default.

@@ -32,6 +32,7 @@ type event struct {
 	beacon     serving.Beacon
 	conversion serving.Conversion
 	isBeacon   bool
+	unsure     bool // whether its advertiser exists cannot be told now
 	receipt    serving.Receipt
 	fault      *scan.Fault
 }
@@ -57,7 +58,7 @@ func (s *Server) events(ctx *fasthttp.RequestCtx) {
 	if !ok {
 		return
 	}
-	d := eventDecoder{now: s.clock.Now(), who: who}
+	d := eventDecoder{now: s.clock.Now(), who: who, known: s.cfg.Advertisers}
 	if f := d.batch(body); f != nil {
 		s.fault(ctx, f)
 		return
@@ -77,9 +78,13 @@ func (s *Server) confirmAll(events []event) {
 		if e.fault != nil {
 			continue
 		}
+		if e.unsure {
+			e.receipt.Status = serving.BeaconOverload
+			continue
+		}
 		all.Go(func() {
 			if !e.isBeacon {
-				e.receipt = s.cfg.Confirm.Convert(wait, &e.conversion)
+				e.convert(wait, s.cfg.Confirm)
 				return
 			}
 			e.receipt = s.cfg.Confirm.Confirm(wait, &e.beacon)
@@ -87,6 +92,17 @@ func (s *Server) confirmAll(events []event) {
 		})
 	}
 	all.Wait()
+}
+
+// convert records a conversion. A click id that is not ours is a mistake of the
+// sender: without it the conversion would silently count for no ad.
+func (e *event) convert(ctx context.Context, c serving.Confirmer) {
+	if e.receipt = c.Convert(ctx, &e.conversion); e.receipt.Status == serving.BeaconForged && !e.conversion.Relayed {
+		var fault scan.Cursor
+		fault.Reset(nil)
+		fault.FailAt("click_id", scan.Invalid, "the mzclid of a landing page URL, unchanged, or absent")
+		e.fault = fault.Fault()
+	}
 }
 
 // answerEvents answers one result per item, in their order. When nothing but
@@ -119,7 +135,7 @@ func (s *Server) answerEvents(ctx *fasthttp.RequestCtx, events []event) {
 	}
 	if busy == len(events) {
 		s.stats.shedBeacons.Add(uint64(busy))
-		s.overload(ctx, "the events could not be stored in time: send the batch again")
+		s.notStored(ctx, "the events could not be stored in time: send the batch again")
 		return
 	}
 	head := `{"code":0,"message":"OK"`
@@ -134,6 +150,7 @@ type eventDecoder struct {
 	c      scan.Cursor
 	now    time.Time
 	who    Principal
+	known  AdvertiserChecker
 	events []event
 }
 
@@ -210,7 +227,7 @@ func (d *eventDecoder) item(raw []byte) (e event) {
 		case "user_id":
 			v.UserID = string(c.Str(serving.MaxUserID))
 		case "advertiser_id":
-			d.advertiser(c, v)
+			d.advertiser(c, &e)
 		case "timestamp":
 			v.TimeMS = d.timestamp(c)
 		case "value":
@@ -278,7 +295,7 @@ func (d *eventDecoder) complete(c *scan.Cursor, kind string, e *event) {
 
 // advertiser reads whose conversion it is; a key that is bound to one advertiser
 // cannot report for another.
-func (d *eventDecoder) advertiser(c *scan.Cursor, v *serving.Conversion) {
+func (d *eventDecoder) advertiser(c *scan.Cursor, e *event) {
 	adv, err := id.Parse[id.Advertiser](string(c.Str(19)))
 	switch {
 	case err != nil:
@@ -286,7 +303,14 @@ func (d *eventDecoder) advertiser(c *scan.Cursor, v *serving.Conversion) {
 	case d.who.Advertiser != 0 && adv != d.who.Advertiser:
 		c.Fail(scan.Invalid, "the advertiser of your key, or absent")
 	default:
-		v.Advertiser = adv
+		e.conversion.Advertiser = adv
+		if d.who.Advertiser != 0 || d.known == nil {
+			return
+		}
+		exists, told := d.known.Exists(adv)
+		if e.unsure = !told; told && !exists {
+			c.Fail(scan.Unknown, "an advertiser of this market")
+		}
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"mazad/api/ads"
 	"mazad/audience"
+	"mazad/internal/id"
 	"mazad/serving"
 )
 
@@ -82,6 +84,42 @@ func TestEventsStayInsideTheKey(t *testing.T) {
 	}
 	if r := h.do("POST", "/v1/users", `[{"id":"u"}]`, "X-Api-Key: advertiser"); r.StatusCode() != 403 {
 		t.Errorf("an advertiser writes profiles: %d", r.StatusCode())
+	}
+}
+
+// census knows one advertiser, or cannot say.
+type census struct{ away bool }
+
+func (c *census) Exists(adv id.Advertiser) (exists, told bool) { return adv == 5, !c.away }
+
+// A mistake in whose conversion it is, or of which click, is named: else it would
+// silently count for nobody.
+func TestConversionsNameWhatIsWrong(t *testing.T) {
+	known := &census{}
+	h := open(t, func(c *ads.Config) { c.Advertisers = known })
+	f := func(item, want string) {
+		t.Helper()
+		one := `{"type":"view","token":"a"}` // so that the batch is not overload as a whole
+		results := parsed(t, h.do("POST", "/v1/events", `[`+one+`,`+item+`]`, "X-Api-Key: operator"))["results"].([]any)
+		got := results[1].(map[string]any)
+		line := fmt.Sprint(got["status"])
+		if list, ok := got["errors"].([]any); ok {
+			line += fmt.Sprint(" ", list[0].(map[string]any)["field"], " ", list[0].(map[string]any)["code"])
+		}
+		if line != want {
+			t.Errorf("%s: %q, want %q", item, line, want)
+		}
+	}
+	f(`{"type":"install","event_id":"1","advertiser_id":"5"}`, "free")
+	f(`{"type":"install","event_id":"2","advertiser_id":"6"}`, "invalid advertiser_id unknown")
+	f(`{"type":"install","event_id":"3","advertiser_id":"6","click_id":"ct"}`, "invalid advertiser_id unknown")
+	f(`{"type":"install","event_id":"4","advertiser_id":"5","click_id":"forged"}`, "invalid click_id invalid")
+	f(`{"type":"install","event_id":"5","click_id":"ct"}`, "free")
+	known.away = true
+	f(`{"type":"install","event_id":"6","advertiser_id":"5"}`, "overload")
+	f(`{"type":"install","event_id":"7","click_id":"ct"}`, "free")
+	if n := len(h.confirm.conversions); n != 3 {
+		t.Errorf("%d conversions were recorded, want 3", n)
 	}
 }
 

@@ -91,6 +91,9 @@ func (c *confirmer) ClickRedirect(ctx context.Context, token []byte) serving.Rec
 func (c *confirmer) Convert(_ context.Context, v *serving.Conversion) serving.Receipt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if string(v.ClickToken) == "forged" {
+		return serving.Receipt{Status: serving.BeaconForged}
+	}
 	c.conversions = append(c.conversions, *v)
 	return serving.Receipt{Status: serving.BeaconFree, EventID: id.MakeEvent(2, 1, 1, 1)}
 }

@@ -17,10 +17,11 @@ const (
 	RouteEvents
 	RouteUsers
 	RouteHealth
+	RouteRelay
 	routeCount
 )
 
-var routeNames = [routeCount]string{"other", "feed", "bid", "impression", "view", "click", "bill", "win", "loss", "events", "users", "health"}
+var routeNames = [routeCount]string{"other", "feed", "bid", "impression", "view", "click", "bill", "win", "loss", "events", "users", "health", "relay"}
 
 func (r Route) String() string { return routeNames[r] }
 
@@ -42,6 +43,8 @@ func routeOf(path []byte) Route {
 		return RouteUsers
 	case "/v1/healthz":
 		return RouteHealth
+	case relayPath:
+		return RouteRelay
 	}
 	if len(path) > 5 && string(path[:3]) == trackPrefix && path[4] == '/' {
 		switch path[3] {

@@ -66,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 		ReadTimeout:           l.Read,
 		WriteTimeout:          l.Write,
 		IdleTimeout:           l.Idle,
-		MaxRequestBodySize:    max(l.FeedBytes, l.BidBytes, l.EventsBytes),
+		MaxRequestBodySize:    max(l.FeedBytes, l.BidBytes, l.EventsBytes, mostPerParcel),
 		ReadBufferSize:        8 << 10,  // request line and headers, with a token in the path
 		WriteBufferSize:       16 << 10, // an answer with ten ads goes out in one system call
 		TCPKeepalive:          true,
@@ -167,6 +167,8 @@ func (s *Server) bodyBytes(r Route) int {
 		return s.limits.BidBytes
 	case RouteEvents, RouteUsers:
 		return s.limits.EventsBytes
+	case RouteRelay:
+		return mostPerParcel
 	}
 	return 1 << 10 // sendBeacon posts a few bytes
 }
@@ -206,6 +208,8 @@ func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
 		s.users(ctx)
 	case RouteHealth:
 		s.health(ctx)
+	case RouteRelay:
+		s.relayed(ctx)
 	default:
 		s.refuse(ctx, fasthttp.StatusNotFound, codeNotFound, "no such path")
 	}

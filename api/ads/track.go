@@ -94,7 +94,7 @@ func (s *Server) beacon(ctx *fasthttp.RequestCtx, route Route) {
 		s.refuse(ctx, fasthttp.StatusNotFound, codeNotFound, "not a tracking token of ours")
 		return
 	case serving.BeaconOverload:
-		s.overload(ctx, "the event could not be stored in time")
+		s.notStored(ctx, "the event could not be stored in time")
 		return
 	}
 	h := &ctx.Response.Header
@@ -154,6 +154,7 @@ func (s *Server) click(ctx *fasthttp.RequestCtx) {
 		ctx.SetStatusCode(fasthttp.StatusFound)
 		ctx.Response.Header.Set("Location", inASCII(receipt.Redirect))
 		ctx.Response.Header.Set("Referrer-Policy", "no-referrer")
+		ctx.Response.Header.Set("X-Beacon", receipt.Status.String())
 		return
 	}
 	if receipt.Status == serving.BeaconOverload {

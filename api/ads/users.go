@@ -3,9 +3,11 @@ package ads
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"mazad/api/ads/openrtb"
@@ -79,7 +81,11 @@ func (s *Server) failed(ctx *fasthttp.RequestCtx, what string, err error) {
 	if s.cfg.Log != nil {
 		s.cfg.Log.Error(what, "error", err.Error())
 	}
-	s.overload(ctx, what+" failed, nothing was changed: try again")
+	what += " failed, nothing was changed: try again"
+	if errors.Is(err, syscall.ENOSPC) {
+		what += ": the disk is full"
+	}
+	s.overload(ctx, what)
 }
 
 // upsert stores the users that are in order in one write and names the others.

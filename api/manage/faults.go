@@ -4,10 +4,14 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"mazad/campaign"
 	"mazad/ledger"
 )
+
+// storeRetry is when a caller may try again after the store could not be used.
+const storeRetry = 5 * time.Second
 
 // domainFault is the one table from what the rooms below say to what a caller
 // sees. Whatever is not in it is our fault, and its text stays in the log.
@@ -15,6 +19,10 @@ func domainFault(err error) *Fault {
 	var problem *ledger.Problem
 	if errors.As(err, &problem) {
 		return ledgerFault(problem, err)
+	}
+	var away interface{ Unavailable() string }
+	if errors.As(err, &away) {
+		return notReady(away.Unavailable()+", nothing was changed: try again", storeRetry, err)
 	}
 	switch campaign.KindOf(err) {
 	case campaign.Invalid:

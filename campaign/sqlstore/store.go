@@ -20,6 +20,19 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// Room is the name under which the versions of these tables are counted.
+const Room = "campaign"
+
+// Migrations make the tables, one set for both engines. One that was released
+// never changes.
+func Migrations() fs.FS {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil { // the name is not a valid path: not at run time
+		panic(err)
+	}
+	return dir
+}
+
 // Config is what a Store needs to know.
 type Config struct {
 	Clock       clock.Clock // nil = the system's
@@ -47,11 +60,7 @@ func Open(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Migrate(ctx, "campaign", dir); err != nil {
+	if err := db.Migrate(ctx, Room, Migrations()); err != nil {
 		return nil, err
 	}
 	s := &Store{db: db, cfg: cfg, watchers: map[chan struct{}]struct{}{}}

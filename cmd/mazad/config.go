@@ -24,26 +24,28 @@ import (
 // key is documented in configs/mazad.yaml with its unit and default; a test
 // keeps the two equal.
 type Config struct {
-	DataDir    string           `yaml:"data_dir"`
-	Region     uint8            `yaml:"region"`
-	Node       int              `yaml:"node"`
-	Ads        AdsConfig        `yaml:"ads"`
-	Manage     ManageConfig     `yaml:"manage"`
-	Admin      AdminConfig      `yaml:"admin"`
-	Market     MarketConfig     `yaml:"market"`
-	Privacy    PrivacyConfig    `yaml:"privacy"`
-	Capacity   CapacityConfig   `yaml:"capacity"`
-	Store      StoreConfig      `yaml:"store"`
-	Diary      DiaryConfig      `yaml:"diary"`
-	ClickHouse ClickHouseConfig `yaml:"clickhouse"`
-	Secrets    SecretsConfig    `yaml:"secrets"`
-	Log        LogConfig        `yaml:"log"`
+	DataDir    string            `yaml:"data_dir"`
+	Region     uint8             `yaml:"region"`
+	Node       int               `yaml:"node"`
+	Peers      map[uint16]string `yaml:"peers"`
+	Ads        AdsConfig         `yaml:"ads"`
+	Manage     ManageConfig      `yaml:"manage"`
+	Admin      AdminConfig       `yaml:"admin"`
+	Market     MarketConfig      `yaml:"market"`
+	Privacy    PrivacyConfig     `yaml:"privacy"`
+	Capacity   CapacityConfig    `yaml:"capacity"`
+	Store      StoreConfig       `yaml:"store"`
+	Diary      DiaryConfig       `yaml:"diary"`
+	ClickHouse ClickHouseConfig  `yaml:"clickhouse"`
+	Secrets    SecretsConfig     `yaml:"secrets"`
+	Log        LogConfig         `yaml:"log"`
 }
 
 // AdsConfig is the door for machines in a hurry.
 type AdsConfig struct {
 	Listen      string `yaml:"listen"`
 	PublicURL   string `yaml:"public_url"`
+	NodeURL     string `yaml:"node_url"`
 	RequireKeys bool   `yaml:"require_keys"`
 	Concurrency int    `yaml:"concurrency"`
 }
@@ -194,7 +196,7 @@ func plainYAML(err error, raw []byte) string {
 var (
 	unknownKey = regexp.MustCompile(`field (.+) not found in type \S+`)
 	wrongType  = regexp.MustCompile("line (\\d+): cannot unmarshal \\S+(?: (`.*`))? into (\\S+)")
-	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "bool": "true or false", "string": "a text", "[]string": "a list of texts"}
+	yamlKinds  = map[string]string{"int": "a whole number", "uint8": "a whole number from 0 to 255", "bool": "true or false", "string": "a text", "[]string": "a list of texts", "uint16": "a node number from 0 to 1023"}
 )
 
 // Validate reports every field that cannot work, with its value and the limit.
@@ -223,6 +225,18 @@ func (c *Config) Validate() error {
 		fail("ads.public_url", fmt.Sprintf("%q", c.Ads.PublicURL), err.Error())
 	}
 	between("node", c.Node, -1, campaign.MaxNodes-1)
+	if err := ads.CheckPeer(c.Ads.NodeURL); c.Ads.NodeURL != "" && err != nil {
+		fail("ads.node_url", fmt.Sprintf("%q", c.Ads.NodeURL), err.Error())
+	}
+	for node, address := range c.Peers {
+		field := fmt.Sprintf("peers.%d", node)
+		if between(field, int(node), 0, campaign.MaxNodes-1); int(node) == c.Node {
+			fail(field, node, "want another node than this one")
+		}
+		if err := ads.CheckPeer(address); err != nil {
+			fail(field, fmt.Sprintf("%q", address), err.Error())
+		}
+	}
 	between("ads.concurrency", c.Ads.Concurrency, 1, 1<<20)
 	c.Market.validate(fail, between)
 	for i, cc := range c.Privacy.OptOutCountries {

@@ -85,6 +85,8 @@ func TestBadConfigsNameFieldValueAndLimit(t *testing.T) {
 	}
 	f("unknown_key", "line 2", "listn")
 	f("node", "node: 1024", "-1 to 1023")
+	f("peer", "peers.4", "10.0.0.4:8080", "http(s)://host:port")
+	f("peer_self", "peers.2", "another node")
 	f("store", "store.url", "mysql", "postgres://")
 	f("store_password", "store.url", "db.example", "holds a password")
 	f("floor", "market.floor_cpm", "-1", "0 to 1000")

@@ -180,7 +180,7 @@ func (a *agency) impressions() string {
 func (a *agency) ledgerSpend() string { return a.h.verify().Spend["USD"] }
 
 // rebase moves a tracking URL to another address, as a load balancer would.
-func rebase(t *testing.T, address, server string) string {
+func rebase(t testing.TB, address, server string) string {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {

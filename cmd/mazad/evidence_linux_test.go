@@ -54,10 +54,12 @@ func (w *witness) inspectDiary(t testing.TB, dir, keyFile string) {
 		t.Fatalf("open what is left of the diary: %v", err)
 	}
 	defer d.Close(context.Background())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // a stream with holes is waited for
+	defer cancel()
 	used, billed, sales := map[usedToken]int{}, map[usedToken]int{}, map[string]int{}
-	_, last, err := d.Last(t.Context(), diary.Money)
+	_, last, err := d.Last(ctx, diary.Money)
 	if err == nil {
-		err = d.Read(t.Context(), diary.Money, 0, last, func(b *diary.Batch) error {
+		err = d.Read(ctx, diary.Money, 0, last, func(b *diary.Batch) error {
 			return b.Each(nil, func(r *events.Record) error {
 				if use, ok := r.TokenUse(); ok {
 					used[usedToken{r.Token, use}]++

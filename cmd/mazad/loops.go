@@ -21,7 +21,9 @@ const (
 	learnEvery = 5 * time.Second
 	sweepEvery = time.Second
 	tidyEvery  = time.Minute
-	beatEvery  = 5 * time.Second // silent nodes are found by it
+
+	deliverEvery = 250 * time.Millisecond // clicks whose home was away
+	beatEvery    = 5 * time.Second        // silent nodes are found by it
 )
 
 // Run opens the doors and works until ctx ends or a door breaks.
@@ -47,8 +49,10 @@ func (n *Node) Run(ctx context.Context) error {
 		}()
 	}
 	loop("leases", tickEvery, func(ctx context.Context) error { return n.treasurer.Tick(ctx, n.clock.Now()) })
-	loop("holds", sweepEvery, func(context.Context) error { n.treasurer.Sweep(n.clock.Now()); return nil })
+	loop("holds", sweepEvery, func(context.Context) error { n.treasurer.Sweep(n.clock.Now()); n.tracker.Sweep(); return nil })
 	loop("tidying", tidyEvery, n.tidy)
+	loop("neighbours", neighboursEvery, n.neighbours.refresh)
+	loop("pending clicks", deliverEvery, func(ctx context.Context) error { n.tracker.Deliver(ctx); return nil })
 	loop("node", beatEvery, func(ctx context.Context) error { return n.campaigns.BeatNode(ctx, n.life) })
 	wg.Add(1)
 	go func() { defer wg.Done(); n.watchEdits(ctx) }()
@@ -204,6 +208,9 @@ func (n *Node) Close() error {
 	}
 	if n.journal != nil {
 		note("the sink's journal", n.journal.Close())
+	}
+	if n.relay != nil {
+		n.relay.Close()
 	}
 	if n.publisher != nil { // the corridor is whole: what is booked last is what the next life starts from
 		_, err := n.bookkeeper.Pass(ctx)

@@ -81,6 +81,7 @@ func (c collector) corridor(m meter) {
 	for s := range events.StateCount {
 		m.count("tokens_total", "Tokens opened, by state", float64(ts.Tokens[s].Load()), "state", s.String())
 	}
+	c.verdicts(m, ts)
 	m.count("bad_prices_total", "burl whose price macro was not usable", float64(ts.BadPrice.Load()))
 	m.count("undone_verdicts_total", "Verdicts taken back because the diary refused the record", float64(ts.Undone.Load()))
 	snap := c.n.engine.Snapshot()
@@ -89,6 +90,29 @@ func (c collector) corridor(m meter) {
 	published, took := c.n.publisher.Published()
 	m.count("snapshots_total", "Snapshots published", float64(published))
 	m.gauge("snapshot_build_seconds", "How long the last snapshot took", took.Seconds())
+}
+
+func (c collector) verdicts(m meter, ts *serving.TrackerStats) {
+	for s := range serving.SignalCount {
+		for v := range events.VerdictCount {
+			for r := range events.ReasonCount {
+				if n := ts.Verdicts[s][v][r].Load(); n > 0 {
+					m.count("verdicts_total", "Events judged here, by what was decided and why", float64(n),
+						"signal", serving.Signal(s).String(), "verdict", events.Verdict(v).String(), "reason", events.Reason(r).String())
+				}
+			}
+		}
+	}
+	m.count("refusals_unwritten_total", "Refused events that were counted but not written: a flood may not fill the disk", float64(ts.RefusedUnwritten.Load()))
+	m.gauge("events_in_flight", "First uses judged and not known to be on disk", float64(ts.InFlight.Load()))
+	m.count("relayed_events_total", "Events judged by another node, the home of their tokens", float64(ts.Relayed.Load()))
+	m.count("unreached_homes_total", "Events whose home did not answer in time", float64(ts.Unreached.Load()))
+	m.count("misrouted_events_total", "Events sent here by a node that takes this one for their home", float64(ts.NotHome.Load()))
+	m.count("relay_parcels_total", "Parcels of events sent to other nodes", float64(c.n.relay.Parcels.Load()))
+	m.count("relay_full_total", "Events that found the way to their home full", float64(c.n.relay.Full.Load()))
+	m.gauge("pending_clicks", "Clicks on disk here until their home can be reached", float64(ts.Waiting.Load()))
+	m.count("delivered_clicks_total", "Pending clicks that their home has now", float64(ts.Delivered.Load()))
+	m.count("unkept_clicks_total", "Clicks that neither their home nor this node could take", float64(ts.NotKept.Load()))
 }
 
 func (c collector) money(m meter) {

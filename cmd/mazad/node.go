@@ -51,10 +51,13 @@ type Node struct {
 	bookkeeper  *serving.Bookkeeper
 	used        *events.Used
 	attribution *events.Attribution // owned by the tracker
+	pending     serving.Pending     // clicks of earlier lives that wait for their homes
 	sealer      *events.Sealer
 	frequency   *audience.Frequency
 	treasurer   *serving.Treasurer
 	engine      *serving.Engine
+	relay       *ads.Relay
+	neighbours  *neighbours
 	tracker     *serving.Tracker
 	publisher   *serving.Publisher
 
@@ -122,6 +125,20 @@ func (n *Node) openDiary(ctx context.Context) error {
 	return nil
 }
 
+// trouble is why no event can be stored now, in words for its sender: without
+// names of our folders.
+func (n *Node) trouble() string {
+	switch err := n.diary.Stats().Stopped; {
+	case err == nil:
+		return ""
+	case errors.Is(err, diary.ErrFull):
+		return "the log of events has used up its disk budget"
+	case errors.Is(err, diary.ErrDiskFull):
+		return "the disk is full"
+	}
+	return "the log of events cannot be written"
+}
+
 // lost takes back the verdict of a record that the diary accepted and lost.
 func (n *Node) lost(r *events.Record) {
 	if n.tracker != nil {
@@ -138,7 +155,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Number: n.cfg.Node}); err != nil {
+	if n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Address: n.cfg.Ads.NodeURL, Number: n.cfg.Node}); err != nil {
 		return err
 	}
 	if n.learner, err = prediction.NewLearner(prediction.Config{}); err != nil {
@@ -153,6 +170,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	_, err = n.bookkeeper.Recover(ctx, func(r *events.Record) {
 		n.used.Apply(r)
 		n.attribution.Apply(r)
+		n.pending.Apply(r)
 	})
 	return err
 }
@@ -187,9 +205,13 @@ func (n *Node) openCorridor(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err = n.openRelay(key); err != nil {
+		return err
+	}
 	if n.tracker, err = serving.NewTracker(serving.TrackerConfig{
 		Clock: n.clock, Sealer: n.sealer, Used: n.used, Log: n.diary, Treasurer: n.treasurer, Users: n.users.Directory(),
 		Attribution: n.attribution, Region: n.cfg.Region, Partition: n.life.Node,
+		Homes: n.relay, Adopted: n.neighbours.adopted, Pending: n.pending.Clicks(),
 	}); err != nil {
 		return err
 	}
@@ -204,6 +226,16 @@ func (n *Node) openCorridor(ctx context.Context) error {
 		err = nil
 	}
 	return err
+}
+
+// openRelay makes the way to the other nodes.
+func (n *Node) openRelay(key []byte) (err error) {
+	if n.relay, err = ads.NewRelay(ads.RelayConfig{Secret: key, Clock: n.clock, Log: n.log}); err != nil {
+		return err
+	}
+	n.neighbours = &neighbours{self: n.life.Node, fixed: n.cfg.Peers, nodes: n.campaigns, leases: n.ledger, relay: n.relay,
+		clock: n.clock, silent: map[uint16]silence{}}
+	return n.relay.SetPeers(n.cfg.Peers)
 }
 
 func (n *Node) openReports(context.Context) error {
@@ -254,9 +286,10 @@ func (n *Node) openDoors(ctx context.Context) error {
 	}
 	var err error
 	if n.ads, err = ads.New(ads.Config{
-		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public,
-		Currency: money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
-		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log,
+		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public, Relay: n.relay,
+		Advertisers: &census{ctx: context.WithoutCancel(ctx), store: n.campaigns},
+		Currency:    money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
+		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log, Trouble: n.trouble,
 	}); err != nil {
 		return err
 	}

@@ -137,3 +137,10 @@ func (p *process) pause(d time.Duration) {
 	case <-p.ended:
 	}
 }
+
+// kill ends the process and its ClickHouse at once.
+func (p *process) kill() error {
+	err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.ended
+	return err
+}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -29,9 +30,24 @@ type witness struct {
 	topUps  promise      // number of the request id
 	unsure  map[int]bool // top-ups that were not acknowledged
 
-	acked, refused atomic.Int64
-	serial         atomic.Int64
+	refused map[string]string // door and status of what was refused, with the last answer
+
+	acked  atomic.Int64
+	doors  [doorCount]atomic.Int64 // acknowledged, by door
+	serial atomic.Int64
 }
+
+// door is a kind of write, each with a store of its own behind it.
+type door int
+
+const (
+	doorBeacons door = iota // the diary
+	doorUsers               // the user log
+	doorEdits               // the database
+	doorCount
+)
+
+var doorNames = [...]string{"beacons", "users", "edits"}
 
 // promise is a number that grows by one with every attempt.
 type promise struct{ acked, tried int }
@@ -52,7 +68,7 @@ func newWitness(h *testHouse) *witness {
 	a.adGroup("")
 	return &witness{
 		agency: a, key: h.post(h.operator, "/mazad/v1/token/create/", `{"name":"events","scope":"event"}`).Data.Token,
-		beacons: map[string]events.Use{}, sales: map[string]bool{}, users: map[string]*userFact{}, unsure: map[int]bool{},
+		beacons: map[string]events.Use{}, sales: map[string]bool{}, users: map[string]*userFact{}, unsure: map[int]bool{}, refused: map[string]string{},
 	}
 }
 
@@ -83,10 +99,26 @@ func (c *client) send(ctx context.Context, method, url, token, body string) (sta
 	if raw, err = io.ReadAll(resp.Body); err != nil {
 		return 0, nil, nil
 	}
-	if resp.StatusCode >= 500 {
-		c.refused.Add(1)
+	if resp.StatusCode >= 400 {
+		c.mu.Lock()
+		c.refused[fmt.Sprintf("%s %s %d %s", method, routeOf(req.URL.Path), resp.StatusCode, resp.Header.Get("Retry-After"))] = string(raw)
+		c.mu.Unlock()
 	}
 	return resp.StatusCode, resp.Header, raw
+}
+
+// routeOf is a path without what changes from call to call.
+func routeOf(path string) string {
+	if parts := strings.Split(path, "/"); len(parts) > 3 && (parts[1] == "t" || parts[2] == "users") {
+		return strings.Join(parts[:3], "/")
+	}
+	return path
+}
+
+// ack counts an acknowledgement.
+func (c *client) ack(d door) {
+	c.acked.Add(1)
+	c.doors[d].Add(1)
 }
 
 // traffic sends until ctx ends and returns when every sender has stopped. What
@@ -139,7 +171,7 @@ func (c *client) beacon(token string, use events.Use, status string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.beacons[token+" "+use.String()] = use
-	c.acked.Add(1)
+	c.ack(doorBeacons)
 }
 
 // events reports a click and a sale from server to server.
@@ -158,7 +190,7 @@ func (c *client) events(ctx context.Context, token string) {
 		c.mu.Lock()
 		c.sales[sale] = true
 		c.mu.Unlock()
-		c.acked.Add(1)
+		c.ack(doorBeacons)
 	}
 }
 
@@ -191,7 +223,7 @@ func (c *client) user(ctx context.Context, name string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.acked.Add(1)
+	c.ack(doorUsers)
 	if forget {
 		u.forgotten = true
 	} else {
@@ -236,7 +268,7 @@ func (c *client) attempt(p *promise, do func(n int) bool) {
 	c.mu.Lock()
 	p.acked = n
 	c.mu.Unlock()
-	c.acked.Add(1)
+	c.ack(doorEdits)
 }
 
 func (c *client) accepted(ctx context.Context, token, path, body string) bool {

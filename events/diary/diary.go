@@ -16,6 +16,7 @@ var (
 	ErrOverloaded  = errors.New("the diary's queue is full")
 	ErrFull        = errors.New("the diary's disk budget is used up")
 	ErrUnavailable = errors.New("the diary cannot write")
+	ErrDiskFull    = errors.New("its disk is full") // with ErrUnavailable
 	ErrTimeout     = errors.New("not on disk in time; the record is still on its way")
 	ErrClosed      = errors.New("the diary is closed")
 	ErrFenced      = errors.New("another writer took over the stream")
@@ -188,6 +189,30 @@ func (t Ticket) Wait(ctx context.Context) error {
 			return stop
 		}
 		return fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+	}
+}
+
+// Done reports whether the fate of the records is known, and what it is: nil
+// means on disk. It does not wait.
+func (t Ticket) Done() (known bool, err error) {
+	if t.b == nil {
+		return true, nil
+	}
+	select {
+	case <-t.b.done:
+		return true, t.b.err
+	default:
+		return false, nil
+	}
+}
+
+// Promise is a ticket without a diary: it resolves when resolve is called, once.
+// It stands in for a disk that hangs.
+func Promise() (t Ticket, resolve func(error)) {
+	b := &batch{done: make(chan struct{})}
+	return Ticket{d: &Diary{queue: &queue{}}, b: b}, func(err error) {
+		b.err = err
+		close(b.done)
 	}
 }
 

@@ -19,7 +19,7 @@ func (w *writer) recover(cause error) bool {
 		return w.waitForRoom(cause)
 	}
 	d.stats.failures.Add(1)
-	d.queue.halt(fmt.Errorf("%w: %w", ErrUnavailable, cause))
+	d.queue.halt(d.unavailable(cause))
 	d.cfg.Log.Warn("the diary cannot write and tries to recover", "cause", cause, "batches", len(w.inFlight))
 	for _, s := range w.inFlight {
 		w.backlog = append(w.backlog, s.batch)
@@ -40,7 +40,7 @@ func (w *writer) recover(cause error) bool {
 			return true
 		}
 		d.cfg.Log.Warn("the diary still cannot write", "cause", err)
-		d.queue.halt(fmt.Errorf("%w: %w", ErrUnavailable, err))
+		d.queue.halt(d.unavailable(err))
 		restart = true
 		if !w.pause(pause) {
 			w.giveUp()
@@ -48,6 +48,18 @@ func (w *writer) recover(cause error) bool {
 		}
 	}
 }
+
+// unavailable says why nothing can be written. The server's own error rarely
+// names a full disk, so that is looked up.
+func (d *Diary) unavailable(cause error) error {
+	if free, ok := freeBytes(d.cfg.Dir); ok && d.cfg.Dir != "" && free < leastSpace {
+		return fmt.Errorf("%w: %w, %d bytes are left: %w", ErrUnavailable, ErrDiskFull, free, cause)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, cause)
+}
+
+// leastSpace is what a server needs to write its index and a few batches.
+const leastSpace = 1 << 20
 
 // pause waits; false means that the diary is being closed and has waited long enough.
 func (w *writer) pause(d time.Duration) bool {

@@ -40,8 +40,8 @@ func (d *DB) migrate(ctx context.Context, room string, dir fs.FS, to int64) (err
 	if err != nil {
 		return fmt.Errorf("read the version of the tables of %s: %w", room, err)
 	}
-	if current > target {
-		return fmt.Errorf("the tables of %s have version %d, this program knows %d: it is older than the data", room, current, target)
+	if newer := max(current, to); newer > target {
+		return fmt.Errorf("the tables of %s have version %d, this program knows %d: it is older than the data", room, newer, target)
 	}
 	if to == newest {
 		to = target

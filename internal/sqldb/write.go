@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -24,6 +25,7 @@ type Tx = bun.IDB
 type job struct {
 	ctx      context.Context
 	fn       func(ctx context.Context, tx Tx) error
+	taken    atomic.Bool // by the writer, which will run it, or by a caller that went away
 	done     chan struct{}
 	err      error
 	panicked any
@@ -32,7 +34,10 @@ type job struct {
 
 type insideWrite struct{}
 
-var errNested = errors.New("a Write inside a Write would wait for itself")
+var (
+	errNested = errors.New("a Write inside a Write would wait for itself")
+	errWaited = errors.New("wait for the writer")
+)
 
 // Write runs fn in a transaction and returns when it is on disk. An error of fn
 // undoes what fn did and is returned as it is. fn may be run on another
@@ -52,10 +57,15 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 		return ErrClosed
 	case <-ctx.Done():
 		d.stats.Waiting.Add(-1)
-		return fmt.Errorf("wait for the writer: %w", ctx.Err())
+		return away(fmt.Errorf("%w: %w", errWaited, ctx.Err()))
 	}
 	select {
 	case <-j.done:
+	case <-ctx.Done():
+		if j.taken.CompareAndSwap(false, true) {
+			return away(fmt.Errorf("%w: %w", errWaited, ctx.Err()))
+		}
+		<-j.done // it is being written
 	case <-d.done:
 		select {
 		case <-j.done: // the writer got to it before it stopped
@@ -66,17 +76,17 @@ func (d *DB) Write(ctx context.Context, fn func(ctx context.Context, tx Tx) erro
 	if j.panicked != nil {
 		panic(j.panicked)
 	}
-	return j.err
+	return away(j.err)
 }
 
 // Read runs fn in a transaction that sees one state of the database.
 func (d *DB) Read(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
 	tx, err := d.reader.BeginTx(ctx, d.engine.reading())
 	if err != nil {
-		return fmt.Errorf("begin to read: %w", err)
+		return away(fmt.Errorf("begin to read: %w", err))
 	}
 	defer tx.Rollback()
-	return fn(ctx, tx)
+	return away(fn(ctx, tx))
 }
 
 // run is the writer's goroutine.
@@ -105,8 +115,8 @@ func (d *DB) run() {
 func (d *DB) group(first *job) {
 	jobs := []*job{first}
 	tx, err := d.begin(context.Background())
-	if err != nil {
-		d.finish(jobs, err)
+	if err != nil { // whoever waits behind it would wait as long again
+		d.finish(d.waiting(jobs), err)
 		return
 	}
 	start := d.clock.Now()
@@ -133,6 +143,18 @@ func (d *DB) group(first *job) {
 		tx.Rollback()
 	}
 	d.finish(jobs, err)
+}
+
+// waiting adds the jobs that are in the queue now.
+func (d *DB) waiting(jobs []*job) []*job {
+	for {
+		select {
+		case j := <-d.queue:
+			jobs = append(jobs, j)
+		default:
+			return jobs
+		}
+	}
 }
 
 // finish tells every caller how it went; err is the failure of the whole group.
@@ -173,8 +195,8 @@ func (j *job) step(tx bun.Tx) error {
 
 // run calls the function, unless nobody waits for it any more.
 func (j *job) run(tx bun.Tx) {
-	if err := j.ctx.Err(); err != nil {
-		j.err, j.failed = fmt.Errorf("wait for the writer: %w", err), true
+	if err := j.ctx.Err(); err != nil || !j.taken.CompareAndSwap(false, true) {
+		j.err, j.failed = fmt.Errorf("%w: %w", errWaited, j.ctx.Err()), true
 		return
 	}
 	ctx := context.WithValue(context.WithoutCancel(j.ctx), insideWrite{}, true)

@@ -18,6 +18,19 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// Room is the name under which the versions of these tables are counted.
+const Room = "ledger"
+
+// Migrations make the tables, one set for both engines. One that was released
+// never changes.
+func Migrations() fs.FS {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil { // the name is not a valid path: not at run time
+		panic(err)
+	}
+	return dir
+}
+
 // Config is what a Store needs to know.
 type Config struct {
 	Clock clock.Clock // nil = the system's
@@ -36,11 +49,7 @@ func Open(ctx context.Context, db *sqldb.DB, cfg Config) (*Store, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System{}
 	}
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Migrate(ctx, "ledger", dir); err != nil {
+	if err := db.Migrate(ctx, Room, Migrations()); err != nil {
 		return nil, err
 	}
 	if err := makeViews(ctx, db); err != nil {
