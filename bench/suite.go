@@ -24,7 +24,10 @@ type Options struct {
 	Round   time.Duration // how long one round of http lasts; 0: by Quick
 	Samples int           // requests timed per size; 0: the suite's own
 	Users   int           // with a profile; 0: 200,000, with Quick 20,000
-	Server  []string      // the command that ends in target.Serve; http only
+	Server  []string      // the command that ends in target.Serve; http and ingest
+	Binary  string        // mazad itself, for the suites that run serve
+	Roots   []string      // where libchdb is looked for; ingest
+	Phases  []string      // of ingest; empty: all
 	Profile string        // directory for CPU profiles; empty: none
 }
 
@@ -34,7 +37,7 @@ type suite struct {
 }
 
 func suites() []suite {
-	return []suite{{"match", match}, {"decide", decide}, {"http", overHTTP}}
+	return []suite{{"match", match}, {"decide", decide}, {"http", overHTTP}, {"ingest", overIngest}}
 }
 
 // Suites lists the suites.

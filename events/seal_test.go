@@ -186,3 +186,22 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestTheHomeOfATokenIsReadWithoutItsKey, and is only a hint: it needs no seal.
+func TestTheHomeOfATokenIsReadWithoutItsKey(t *testing.T) {
+	s, err := events.NewSealer(events.Secret{ID: 3, Bytes: make([]byte, events.MinSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, home := range []uint16{0, 1, 255, 256, 65535} {
+		sealed := s.Append(nil, &events.Token{ID: events.TokenID{Partition: home, Generation: 9, Serial: 7}})
+		if got, ok := events.HomeOf(sealed); !ok || got != home {
+			t.Errorf("home %d is read as %d %v", home, got, ok)
+		}
+	}
+	for _, bad := range []string{"", "short", "!!!!!!!!!!", "ab\ndefgh"} {
+		if got, ok := events.HomeOf([]byte(bad)); ok {
+			t.Errorf("%q names the home %d", bad, got)
+		}
+	}
+}

@@ -90,6 +90,9 @@ type Conversion struct {
 type Confirmer interface {
 	// Confirm judges one beacon. Token and Price are not retained.
 	Confirm(ctx context.Context, b *Beacon) Receipt
+	// ConfirmAll judges the beacons of one sender, all before it waits, and fills
+	// receipts, which has as many elements.
+	ConfirmAll(ctx context.Context, beacons []Beacon, receipts []Receipt)
 	// ClickRedirect judges a click but waits for the disk at most 50 ms.
 	ClickRedirect(ctx context.Context, token []byte) Receipt
 	// Convert records a conversion; status is BeaconRepeat for a duplicate and

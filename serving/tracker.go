@@ -58,6 +58,7 @@ const clickWait = 50 * time.Millisecond
 type beaconWork struct {
 	token  events.Token
 	record events.Record
+	waits  []awaited // of ConfirmAll
 }
 
 // NewTracker returns a Tracker.
@@ -90,6 +91,40 @@ func (t *Tracker) Confirm(ctx context.Context, b *Beacon) Receipt {
 	return r
 }
 
+// ConfirmAll implements Confirmer. Tokens of other nodes travel side by side; a
+// token that says so and lies is found out there.
+func (t *Tracker) ConfirmAll(ctx context.Context, beacons []Beacon, receipts []Receipt) {
+	w := t.pool.Get().(*beaconWork)
+	defer t.pool.Put(w)
+	var away sync.WaitGroup
+	w.waits = w.waits[:0]
+	for i := range beacons {
+		wait := awaited{away: true}
+		if home, ok := events.HomeOf(beacons[i].Token); ok && t.foreign(home) {
+			away.Go(func() { receipts[i] = t.Confirm(ctx, &beacons[i]) })
+		} else {
+			receipts[i], wait = t.judge(ctx, w, &beacons[i])
+		}
+		w.waits = append(w.waits, wait)
+	}
+	away.Wait()
+	for i := range receipts {
+		if w.waits[i].away {
+			continue // Confirm has counted it
+		}
+		if w.waits[i].fl != nil {
+			t.settle(ctx, &receipts[i], w.waits[i])
+		}
+		t.stats.Beacons[beacons[i].Signal][receipts[i].Status].Add(1)
+	}
+	clear(w.waits)
+}
+
+// foreign reports whether a token of the partition is judged by another node.
+func (t *Tracker) foreign(home uint16) bool {
+	return home != t.cfg.Partition && (t.cfg.Adopted == nil || !t.cfg.Adopted(home))
+}
+
 // ClickRedirect implements Confirmer.
 func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 	ctx, cancel := context.WithTimeout(ctx, clickWait)
@@ -101,6 +136,8 @@ func (t *Tracker) ClickRedirect(ctx context.Context, token []byte) Receipt {
 type awaited struct {
 	key flightKey
 	fl  *flight // nil: there is nothing to wait for
+
+	away bool // of ConfirmAll: judged elsewhere
 }
 
 // settle waits until the record of a verdict is on disk.
@@ -139,7 +176,7 @@ func (t *Tracker) judge(ctx context.Context, w *beaconWork, b *Beacon) (r Receip
 		t.refused(w, b.Signal, events.ReasonExpired, at)
 		return r, wait
 	}
-	if home := tok.ID.Partition; home != t.cfg.Partition && (t.cfg.Adopted == nil || !t.cfg.Adopted(home)) {
+	if t.foreign(tok.ID.Partition) {
 		redirect := r.Redirect
 		r = t.sendHome(ctx, w, b, at)
 		r.Redirect = redirect
@@ -201,7 +238,7 @@ func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64,
 	t.stats.Verdicts[b.Signal][rec.Verdict][rec.Reason].Add(1)
 	t.refuse.earn()
 	t.noteClick(rec)
-	return status, event, awaited{key, fl}
+	return status, event, awaited{key: key, fl: fl}
 }
 
 // fill begins the record of an event that happened at `at`.

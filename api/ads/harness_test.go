@@ -80,6 +80,12 @@ func (c *confirmer) Confirm(_ context.Context, b *serving.Beacon) serving.Receip
 	return serving.Receipt{Status: c.status, EventID: id.MakeEvent(1, 1, 1, 1)}
 }
 
+func (c *confirmer) ConfirmAll(ctx context.Context, beacons []serving.Beacon, receipts []serving.Receipt) {
+	for i := range beacons {
+		receipts[i] = c.Confirm(ctx, &beacons[i])
+	}
+}
+
 func (c *confirmer) ClickRedirect(ctx context.Context, token []byte) serving.Receipt {
 	r := c.Confirm(ctx, &serving.Beacon{Signal: serving.SignalClick, Token: token})
 	if r.Status != serving.BeaconForged {

@@ -308,7 +308,10 @@ func (s *Server) relayed(ctx *fasthttp.RequestCtx) {
 		s.refuse(ctx, fasthttp.StatusUnauthorized, codeNoKey, err.Error())
 		return
 	}
-	s.confirmAll(list)
+	sc := s.take()
+	sc.events.reset(s.clock.Now(), Principal{}, nil)
+	s.confirmAll(&sc.events, list)
+	s.give(sc)
 	ctx.SetContentType("application/octet-stream")
 	ctx.Response.SetBodyRaw(appendAnswer(nil, key, mac, list))
 }

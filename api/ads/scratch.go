@@ -16,6 +16,7 @@ type scratch struct {
 	bid      *openrtb.Decoder
 	markup   openrtb.Encoder
 	inflater inflater
+	events   eventDecoder
 	out      []byte
 	trace    []byte
 }

@@ -54,7 +54,8 @@ type Store struct {
 	stats     Stats
 	lock      *os.File
 	keys      keyFile
-	log       logFile // size is owned by the writer after Open
+	recent    keyCache // of keys
+	log       logFile  // size is owned by the writer after Open
 
 	queue   chan *request
 	stop    chan struct{} // closed by Close
@@ -241,11 +242,7 @@ func (s *Store) Key(ctx context.Context, userID []byte) (audience.UserOrd, Key, 
 // KeyByOrd returns the data key of a user; ok is false when it was destroyed or
 // never made.
 func (s *Store) KeyByOrd(ord audience.UserOrd) (key Key, ok bool, err error) {
-	records, err := s.keys.records()
-	if err != nil || ord == 0 || ord > records {
-		return Key{}, false, err
-	}
-	return s.keys.read(ord)
+	return s.recent.read(&s.keys, ord)
 }
 
 // Get reads a user back from the log; ok is false when none was upserted under

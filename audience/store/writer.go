@@ -260,7 +260,9 @@ func (w *writer) forget(r *request) error {
 	if !s.directory.Lookup([]byte(r.forget), &p) {
 		return nil
 	}
-	if err := s.keys.destroy(p.Ord); err != nil {
+	err := s.keys.destroy(p.Ord)
+	s.recent.forget(p.Ord)
+	if err != nil {
 		var lost unsynced
 		if errors.As(err, &lost) {
 			w.broken = fmt.Errorf("the user log needs a restart: %w", err)

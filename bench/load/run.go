@@ -31,6 +31,10 @@ type Config struct {
 	// Request returns the prepared bytes of a connection's n-th request; it is
 	// called from that connection's goroutine.
 	Request func(connection int, n uint64) []byte
+
+	// Answer, when set, is told every answer from that connection's goroutine;
+	// body is valid until it returns. latency counts from when it was due.
+	Answer func(connection int, n uint64, status int, body []byte, latency time.Duration)
 }
 
 func (c *Config) validate() error {
@@ -178,6 +182,9 @@ func (w *worker) send(n uint64, due time.Duration) {
 	w.bytes += int64(len(body))
 	record(w.latency, done-due)
 	record(w.service, done-sent)
+	if w.run.cfg.Answer != nil {
+		w.run.cfg.Answer(w.number, n, status, body, done-due)
+	}
 }
 
 func (w *worker) keep(err error) {

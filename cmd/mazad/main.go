@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), explainCommand(), verifyCommand(), benchCommand(), benchServerCommand(), clickhouseCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), explainCommand(), verifyCommand(), benchCommand(), benchServerCommand(), benchWorldCommand(), clickhouseCommand())
 	return root.ExecuteContext(ctx)
 }
 
