@@ -17,12 +17,20 @@ type question struct {
 	body    []byte
 	explain bool
 	began   time.Time
+	waited  time.Duration // before it was read
 }
 
-// ask does what feed and exchange requests have in common: key, gate, body,
-// time.
-func (s *Server) ask(ctx *fasthttp.RequestCtx, route Route) {
+// ask does what feed and exchange requests have in common: gate, key, body,
+// time. Under overload refusing must be cheap, so the age of a request is looked at
+// first.
+func (s *Server) ask(ctx *fasthttp.RequestCtx, route Route, waited time.Duration) {
 	if !s.allow(ctx, fasthttp.MethodPost) {
+		return
+	}
+	began := s.clock.Now()
+	if !s.queue.admit(began.UnixNano(), waited) {
+		s.stats.shedAds.Add(1)
+		s.turnAway(ctx, route)
 		return
 	}
 	who, ok := s.authorize(ctx, KeyDecision, route == RouteBid)
@@ -35,14 +43,13 @@ func (s *Server) ask(ctx *fasthttp.RequestCtx, route Route) {
 		return
 	}
 	defer s.adGate.leave()
-	began := s.clock.Now()
 	sc := s.take()
 	if body, ok := s.body(ctx, sc, s.bodyBytes(route)); ok {
 		explain := len(ctx.URI().QueryString()) > 0 && string(ctx.QueryArgs().Peek("explain")) == "1"
 		if explain && !who.Explain {
 			s.refuse(ctx, fasthttp.StatusForbidden, codeForbidden, "explain=1 needs a key that may explain")
 		} else {
-			q := question{ctx: ctx, sc: sc, body: body, explain: explain, began: began}
+			q := question{ctx: ctx, sc: sc, body: body, explain: explain, began: began, waited: waited}
 			if route == RouteBid {
 				s.bid(&q)
 			} else {
@@ -155,7 +162,7 @@ func (s *Server) bid(q *question) {
 	case len(sc.req.Slots) == 0:
 		s.noBid(q.ctx, sc.bid.Reason)
 		return
-	case sc.bid.TMaxMS > 0 && time.Duration(sc.bid.TMaxMS)*time.Millisecond < s.limits.LeastTMax:
+	case sc.bid.TMaxMS > 0 && time.Duration(sc.bid.TMaxMS)*time.Millisecond-q.waited < s.limits.LeastTMax:
 		s.noBid(q.ctx, serving.ReasonDeadline)
 		return
 	}

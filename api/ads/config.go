@@ -91,6 +91,10 @@ type Limits struct {
 	AdsInFlight     int // ad requests being decided; 1024, more get an empty answer
 	BeaconsInFlight int // beacons and event batches waiting for the disk; 16384, more get 503
 
+	QueueTarget   time.Duration // in overload, an ad request that waited longer than this to be read gets an empty answer; 1 ms
+	QueuePatience time.Duration // the same without overload; 100 ms
+	QueueInterval time.Duration // over which overload is judged; 50 ms
+
 	Read       time.Duration // of one request; 5 s
 	Write      time.Duration // of one response; 5 s
 	Idle       time.Duration // between requests of a connection; 75 s, above the 60 s of common proxies
@@ -118,6 +122,9 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Connections, 32768)
 	def(&l.AdsInFlight, 1024)
 	def(&l.BeaconsInFlight, 16384)
+	wait(&l.QueueTarget, time.Millisecond)
+	wait(&l.QueuePatience, 100*time.Millisecond)
+	wait(&l.QueueInterval, 50*time.Millisecond)
 	wait(&l.Read, 5*time.Second)
 	wait(&l.Write, 5*time.Second)
 	wait(&l.Idle, 75*time.Second)
@@ -136,6 +143,7 @@ func (l *Limits) validate() error {
 	}{
 		{"FeedBytes", int64(l.FeedBytes)}, {"BidBytes", int64(l.BidBytes)}, {"EventsBytes", int64(l.EventsBytes)},
 		{"Connections", int64(l.Connections)}, {"AdsInFlight", int64(l.AdsInFlight)}, {"BeaconsInFlight", int64(l.BeaconsInFlight)},
+		{"QueueTarget", int64(l.QueueTarget)}, {"QueuePatience", int64(l.QueuePatience)}, {"QueueInterval", int64(l.QueueInterval)},
 		{"Read", int64(l.Read)}, {"Write", int64(l.Write)}, {"Idle", int64(l.Idle)}, {"BeaconWait", int64(l.BeaconWait)},
 		{"LeastTMax", int64(l.LeastTMax)}, {"GzipAbove", int64(l.GzipAbove)}, {"RetryAfter", int64(l.RetryAfter)}, {"Agents", int64(l.Agents)},
 	} {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"mazad/api/ads/arrival"
 	"mazad/api/ads/openrtb"
 	"mazad/internal/clock"
 	"mazad/internal/money"
@@ -31,6 +32,7 @@ type Server struct {
 	giveUp   context.CancelFunc
 
 	stats   Stats
+	queue   pressure
 	adGate  gate
 	ackGate gate
 	pool    sync.Pool // *scratch
@@ -52,6 +54,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, limits: l, clock: cfg.Clock, currency: cfg.Currency, agents: agents}
 	s.ortb = openrtb.Config{Currency: cfg.Currency, Seat: cfg.Seat, Agents: agents}
+	s.queue.init(&l)
 	s.adGate.limit, s.ackGate.limit = int64(l.AdsInFlight), int64(l.BeaconsInFlight)
 	s.beacons, s.giveUp = context.WithCancel(context.Background())
 	s.pool.New = func() any { return newScratch(s) }
@@ -195,9 +198,10 @@ func (s *Server) Handler(ctx *fasthttp.RequestCtx) {
 	defer s.recover(ctx)
 	path := ctx.Path()
 	route := routeOf(path)
+	waited, _ := arrival.WaitOf(ctx.Conn())
 	switch route {
 	case RouteFeed, RouteBid:
-		s.ask(ctx, route)
+		s.ask(ctx, route, waited)
 	case RouteImpression, RouteView, RouteBill, RouteWin, RouteLoss:
 		s.beacon(ctx, route)
 	case RouteClick:

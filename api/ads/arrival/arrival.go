@@ -1,0 +1,20 @@
+package arrival
+
+import (
+	"net"
+	"time"
+)
+
+// Listener wraps ln where waits can be known, else it returns ln.
+func Listener(ln net.Listener) net.Listener { return wrap(ln) }
+
+// WaitOf is how long the bytes that c read last had waited.
+func WaitOf(c net.Conn) (wait time.Duration, known bool) {
+	t, ok := c.(interface {
+		waited() (time.Duration, bool)
+	})
+	if !ok {
+		return 0, false
+	}
+	return t.waited()
+}
