@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"mazad/events"
 )
@@ -31,6 +32,9 @@ type witness struct {
 	unsure  map[int]bool // top-ups that were not acknowledged
 
 	refused map[string]string // door and status of what was refused, with the last answer
+
+	every time.Duration   // between the steps of a sender; 0 = as fast as it can
+	times []time.Duration // of ad requests and beacons
 
 	acked  atomic.Int64
 	doors  [doorCount]atomic.Int64 // acknowledged, by door
@@ -132,7 +136,9 @@ func (w *witness) traffic(ctx context.Context, p *process, seed uint64) {
 		c.http.Transport = transport
 		c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		wg.Go(func() {
-			for step := 0; ctx.Err() == nil; step++ {
+			beat := newBeat(w.every)
+			defer beat.stop()
+			for step := 0; beat.next(ctx); step++ {
 				if n == 0 && step%4 == 0 {
 					c.edit(ctx)
 					c.topUp(ctx)
@@ -147,20 +153,58 @@ func (w *witness) traffic(ctx context.Context, p *process, seed uint64) {
 	wg.Wait()
 }
 
+// beat paces a sender.
+type beat struct{ ticker *time.Ticker }
+
+func newBeat(every time.Duration) beat {
+	if every == 0 {
+		return beat{}
+	}
+	return beat{time.NewTicker(every)}
+}
+
+func (b beat) stop() {
+	if b.ticker != nil {
+		b.ticker.Stop()
+	}
+}
+
+// next waits for the next step; false means that ctx has ended.
+func (b beat) next(ctx context.Context) bool {
+	if b.ticker != nil {
+		select {
+		case <-b.ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
+}
+
 // feedOnce asks for ads and reports everything that can happen to them.
 func (c *client) feedOnce(ctx context.Context) {
+	began := time.Now()
 	status, _, raw := c.send(ctx, "POST", c.ads+"/v1/ads", "", plainRequest)
+	c.timed(began)
 	var a feedAnswer
 	if status != 200 || json.Unmarshal(raw, &a) != nil {
 		return
 	}
 	for _, ad := range a.Ads {
+		began = time.Now()
 		status, header, _ := c.send(ctx, "GET", ad.ImpURL, "", "")
+		c.timed(began)
 		if status == 200 {
 			c.beacon(path.Base(ad.ImpURL), events.UseImpression, header.Get("X-Beacon"))
 		}
 		c.events(ctx, path.Base(ad.ClickURL))
 	}
+}
+
+func (c *client) timed(began time.Time) {
+	took := time.Since(began)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.times = append(c.times, took)
 }
 
 // beacon notes an acknowledgement.
