@@ -26,8 +26,8 @@ test: engines ## every test, at most 20 minutes from cold on 2 cores
 	  CGO_ENABLED=1 $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \
 	else echo "SKIPPED: the race detector needs a C compiler, and there is none" >&2; [ -z "$(CI)" ]; fi
 
-soak: engines ## the long forms of the fault tests: ten times as many power cuts (as root)
-	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'PowerCut' ./cmd/mazad | $(GO) run ./internal/testlog
+soak: engines ## the long forms of the fault tests: ten times as many power cuts (as root), 1,000 kills
+	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'PowerCut|KilledAnywhere' ./cmd/mazad ./bench/crash | $(GO) run ./internal/testlog
 
 check: need ## what to run before a commit: vet, the house rules, the short tests
 	$(GO) vet ./...

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mazad/events"
+	"mazad/internal/failpoint"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -33,6 +34,17 @@ const (
 	insertsRemembered = dedupWindow / blocksPerInsert
 )
 
+// Where a test ends the process: before and after the boundaries of a batch are
+// durable, after an open intent was compared with ClickHouse, after ClickHouse
+// said that a batch is in, after the intent was closed.
+var (
+	beforeIntent = failpoint.New("sink.before-intent")
+	afterIntent  = failpoint.New("sink.after-intent")
+	afterCompare = failpoint.New("sink.after-compare")
+	afterInsert  = failpoint.New("sink.after-insert")
+	afterDone    = failpoint.New("sink.after-done")
+)
+
 // flush inserts the pile and retries until it is in or ctx ends.
 func (s *Sink) flush(ctx context.Context) error {
 	p := &s.pile
@@ -43,10 +55,12 @@ func (s *Sink) flush(ctx context.Context) error {
 	}
 	err := s.retry(ctx, "insert into ClickHouse", func(ctx context.Context) error {
 		if !repeat {
+			beforeIntent.Hit()
 			if err := s.cfg.Intents.Put(ctx, i); err != nil {
 				return err
 			}
 			repeat = true
+			afterIntent.Hit()
 		}
 		skip := false
 		if s.redo != nil {
@@ -54,17 +68,20 @@ func (s *Sink) flush(ctx context.Context) error {
 			if skip, err = s.alreadyIn(ctx, i); err != nil {
 				return err
 			}
+			afterCompare.Hit()
 		}
 		if !skip {
 			if err := s.insert(ctx, i); err != nil {
 				return err
 			}
+			afterInsert.Hit()
 		}
 		return s.cfg.Intents.Done(ctx, i)
 	})
 	if err != nil {
 		return err
 	}
+	afterDone.Hit()
 	now := s.cfg.Clock.Now()
 	s.note(func(st *SinkStatus) {
 		st.Seq, st.Last = i.Last, max(st.Last, i.Last)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"mazad/internal/failpoint"
 )
 
 // Intent is a batch that is about to be inserted: sequences First to Last of a
@@ -49,6 +51,12 @@ type Journal struct {
 
 // journalBytes is the size at which the journal is written anew.
 const journalBytes = 1 << 20
+
+// Where a test ends the process.
+var (
+	beforeRename = failpoint.New("journal.before-rename")
+	afterRename  = failpoint.New("journal.after-rename")
+)
 
 type journalLine struct {
 	What string `json:"what"` // "put" or "done"
@@ -126,9 +134,11 @@ func (j *Journal) rewrite() error {
 	if _, err = f.Write(b); err == nil {
 		err = f.Sync()
 	}
+	beforeRename.Hit()
 	if err == nil {
 		err = os.Rename(tmp, j.path)
 	}
+	afterRename.Hit()
 	if err != nil {
 		_ = f.Close()
 		return err

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"mazad/internal/failpoint"
+
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -53,6 +55,9 @@ func migrations() ([]migration, error) {
 	return list, nil
 }
 
+// afterStatement is where a test ends the process: a migration is half done.
+var afterStatement = failpoint.New("schema.after-statement")
+
 // Migrate brings the schema to this build's version. A database that a newer
 // build made, or a migration that was changed after it ran, is an error.
 func (c *Client) Migrate(ctx context.Context) error {
@@ -95,6 +100,7 @@ func (c *Client) Migrate(ctx context.Context) error {
 			if err := c.exec(ctx, s); err != nil {
 				return fmt.Errorf("migration %s: %w", m.name, err)
 			}
+			afterStatement.Hit()
 		}
 		insert := fmt.Sprintf("INSERT INTO {db}.schema_migrations (number, name, hash) VALUES (%d, '%s', '%s')", m.number, m.name, m.hash)
 		if err := c.exec(ctx, insert); err != nil {

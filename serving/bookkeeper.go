@@ -11,6 +11,7 @@ import (
 	"mazad/events"
 	"mazad/events/diary"
 	"mazad/internal/clock"
+	"mazad/internal/failpoint"
 	"mazad/internal/money"
 	"mazad/ledger"
 	"mazad/prediction"
@@ -55,6 +56,12 @@ type Bookkeeper struct {
 	rows    atomic.Int64
 	lastMS  int64 // when the newest batch folded was written
 }
+
+// Where a test ends the process.
+var (
+	beforePost = failpoint.New("books.before-post")
+	afterPost  = failpoint.New("books.after-post")
+)
 
 type spendKey struct {
 	adGroup    int64
@@ -204,9 +211,11 @@ func (b *Bookkeeper) post(ctx context.Context, to uint64) error {
 		batch.Rows = append(batch.Rows, *row)
 	}
 	sortRows(batch.Rows)
+	beforePost.Hit()
 	if _, err := b.cfg.Books.PostSpend(ctx, batch); err != nil {
 		return fmt.Errorf("post batches %d to %d: %w", batch.FirstSeq, batch.LastSeq, err)
 	}
+	afterPost.Hit()
 	b.rows.Add(int64(len(batch.Rows)))
 	b.posted = to
 	clear(b.pending)

@@ -98,6 +98,7 @@ func (t *Tracker) recordConversion(ctx context.Context, w *beaconWork, c *Conver
 		}
 		return r, false
 	}
+	afterCredit.Hit()
 	ticket, err := t.cfg.Log.Enqueue(rec)
 	if err != nil {
 		t.Undo(rec) // the sender will repeat it

@@ -10,6 +10,7 @@ import (
 	"mazad/events"
 	"mazad/events/diary"
 	"mazad/internal/clock"
+	"mazad/internal/failpoint"
 	"mazad/internal/id"
 )
 
@@ -50,6 +51,14 @@ type Tracker struct {
 	refuse  allowance
 	convert sync.Mutex // owns cfg.Attribution
 }
+
+// Where a test ends the process: the verdict is given, its record is queued, a
+// conversion is credited.
+var (
+	afterVerdict = failpoint.New("tracker.after-verdict")
+	afterEnqueue = failpoint.New("tracker.after-enqueue")
+	afterCredit  = failpoint.New("tracker.after-credit")
+)
 
 // clickWait bounds how long a redirect waits for the disk.
 const clickWait = 50 * time.Millisecond
@@ -225,6 +234,7 @@ func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64,
 	t.fill(w, at)
 	rec.Kind, rec.LossCode = signalKind[b.Signal], b.LossCode
 	t.verdict(ctx, rec, tok, b)
+	afterVerdict.Hit()
 	event, status := rec.ID, BeaconFree
 	if rec.Verdict == events.VerdictBilled {
 		status = BeaconBilled
@@ -238,6 +248,7 @@ func (t *Tracker) first(ctx context.Context, w *beaconWork, b *Beacon, at int64,
 	t.stats.Verdicts[b.Signal][rec.Verdict][rec.Reason].Add(1)
 	t.refuse.earn()
 	t.noteClick(rec)
+	afterEnqueue.Hit()
 	return status, event, awaited{key: key, fl: fl}
 }
 

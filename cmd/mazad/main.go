@@ -12,6 +12,7 @@ import (
 	_ "time/tzdata" // advertisers' zones must exist on any machine
 
 	"mazad/auction"
+	"mazad/internal/failpoint"
 
 	"github.com/spf13/cobra"
 )
@@ -39,8 +40,35 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	failpoints(root)
 	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), explainCommand(), verifyCommand(), benchCommand(), benchServerCommand(), benchWorldCommand(), clickhouseCommand())
 	return root.ExecuteContext(ctx)
+}
+
+// failpointsFlag lets tests end or stop the process at named places. Without it
+// the environment is not even looked at.
+const failpointsFlag = "failpoints"
+
+func failpoints(root *cobra.Command) {
+	root.AddCommand(failpointsCommand())
+	on := root.PersistentFlags().Bool(failpointsFlag, false, "for tests: obey MAZAD_FAILPOINTS, which can kill this process; MAZAD_FAILPOINTS_LOG names a file for what was reached")
+	_ = root.PersistentFlags().MarkHidden(failpointsFlag)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if !*on {
+			return nil
+		}
+		return failpoint.Arm(os.Getenv("MAZAD_FAILPOINTS"), os.Getenv("MAZAD_FAILPOINTS_LOG"))
+	}
+}
+
+// failpointsCommand lists the places, for the test that must reach each of them.
+func failpointsCommand() *cobra.Command {
+	return &cobra.Command{Use: "failpoints", Short: "List the named places of --failpoints", Hidden: true, Args: cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			for _, name := range failpoint.Names() {
+				fmt.Fprintln(cmd.OutOrStdout(), name)
+			}
+		}}
 }
 
 var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}

@@ -22,6 +22,7 @@ import (
 	"mazad/events"
 	"mazad/events/diary"
 	"mazad/internal/clock"
+	"mazad/internal/failpoint"
 	"mazad/internal/money"
 	"mazad/internal/sqldb"
 	"mazad/ledger"
@@ -248,8 +249,12 @@ func (n *Node) openReports(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find this binary, to start ClickHouse: %w", err)
 		}
+		command := []string{self, "clickhouse"}
+		if failpoint.On() {
+			command = append(command, "--"+failpointsFlag)
+		}
 		if n.clickhouse, err = embedded.NewSupervisor(embedded.SupervisorConfig{
-			Command: []string{self, "clickhouse"}, Lib: n.cfg.ClickHouse.Library, Roots: engineRoots(self),
+			Command: command, Lib: n.cfg.ClickHouse.Library, Roots: engineRoots(self),
 			DataDir: filepath.Join(n.cfg.DataDir, "clickhouse"), Log: n.log,
 		}); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"mazad/internal/failpoint"
 	"mazad/internal/sqldb"
 )
 
@@ -39,6 +40,10 @@ func secret(env, file, what string) ([]byte, error) {
 	return b, nil
 }
 
+// secretNotNamed is where a test ends the process: a new secret is written, but
+// not yet under its name.
+var secretNotNamed = failpoint.New("secret.not-named")
+
 // newSecretFile makes the file whole or not at all: half a key, left by a full
 // disk or a power cut, would stop every later start.
 func newSecretFile(file, what string) ([]byte, error) {
@@ -53,7 +58,9 @@ func newSecretFile(file, what string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	_, err = f.WriteString(hex.EncodeToString(b) + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+	err = errors.Join(err, f.Sync(), f.Close())
+	secretNotNamed.Hit()
+	if err == nil {
 		err = os.Rename(f.Name(), file)
 	}
 	if err != nil {

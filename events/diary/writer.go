@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mazad/events"
+	"mazad/internal/failpoint"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,6 +46,15 @@ const (
 	troublePatience = 250 * time.Millisecond
 	// lookEvery is how often the size of the stream is read anew.
 	lookEvery = 10 * time.Second
+)
+
+// Where a test ends the process: a batch is encoded, handed to the stream, on
+// disk but not yet answered for, answered for.
+var (
+	beforePublish = failpoint.New("diary.before-publish")
+	afterPublish  = failpoint.New("diary.after-publish")
+	beforeReceipt = failpoint.New("diary.before-receipt")
+	afterReceipt  = failpoint.New("diary.after-receipt")
 )
 
 func (w *writer) run() {
@@ -143,12 +153,14 @@ func (w *writer) send(b *batch) error {
 		b.number = w.number
 		b.data = b.w.Finish(w.d.writer, b.number, w.d.cfg.Clock.Now().UnixMilli())
 	}
+	beforePublish.Hit()
 	msg := &nats.Msg{Subject: subject(w.d.cfg.MoneyStream), Data: b.data}
 	f, err := w.d.link.Load().js.PublishMsgAsync(msg, jetstream.WithExpectLastSequence(w.next-1), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	w.inFlight = append(w.inFlight, sent{batch: b, seq: w.next, future: f})
+	afterPublish.Hit()
 	w.next++
 	w.d.stats.batches.Add(1)
 	w.d.stats.batchBytes.Add(uint64(len(b.data)))
@@ -175,7 +187,9 @@ func (w *writer) landed(b *batch, seq uint64) {
 	w.d.stats.lastSeq.Store(seq)
 	w.markSometimes(seq)
 	w.alarm()
+	beforeReceipt.Hit()
 	w.d.queue.resolve(b, nil, w.d.cfg.InFlight+4)
+	afterReceipt.Hit()
 }
 
 // checkTrouble follows up a report of trouble: a server or connection that is

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mazad/internal/failpoint"
+
 	"github.com/uptrace/bun"
 )
 
@@ -109,6 +111,12 @@ func (d *DB) run() {
 	}
 }
 
+// Where a test ends the process.
+var (
+	beforeCommit = failpoint.New("store.before-commit")
+	afterCommit  = failpoint.New("store.after-commit")
+)
+
 // group runs first and whatever else is waiting in one transaction. Most writes
 // come alone, so the first has no savepoint: when it fails, the transaction has
 // nothing else in it.
@@ -138,7 +146,9 @@ func (d *DB) group(first *job) {
 		err = next.step(tx)
 	}
 	if err == nil {
+		beforeCommit.Hit()
 		err = tx.Commit()
+		afterCommit.Hit()
 	} else {
 		tx.Rollback()
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"mazad/internal/failpoint"
 	"mazad/internal/id"
 	"mazad/internal/money"
 	"mazad/internal/sqldb"
@@ -16,6 +17,10 @@ import (
 
 	"github.com/uptrace/bun"
 )
+
+// bookedNotMoved is where a test ends the process: entries are written, the
+// position of the stream is not.
+var bookedNotMoved = failpoint.New("ledger.booked-not-moved")
 
 // PostSpend implements ledger.Store.
 func (s *Store) PostSpend(ctx context.Context, b ledger.SpendBatch) (out ledger.Posted, err error) {
@@ -38,6 +43,7 @@ func (s *Store) PostSpend(ctx context.Context, b ledger.SpendBatch) (out ledger.
 		if err := s.book(ctx, tx, &b, &out); err != nil {
 			return err
 		}
+		bookedNotMoved.Hit()
 		return advance(ctx, tx, pos, b.LastSeq, b.Through)
 	})
 	if err != nil {

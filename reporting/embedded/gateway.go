@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"mazad/internal/failpoint"
+
 	chproto "github.com/ClickHouse/ch-go/proto"
 )
 
@@ -25,6 +27,14 @@ type gateway struct {
 	spool string // folder of insert bodies
 	lim   Limits
 }
+
+// Where a test ends the child, or loses its answer: the body of an insert has
+// come, the engine is about to insert it, the engine has.
+var (
+	afterReceive = failpoint.New("clickhouse.after-receive")
+	beforeInsert = failpoint.New("clickhouse.before-insert")
+	afterInsert  = failpoint.New("clickhouse.after-insert")
+)
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
@@ -97,9 +107,15 @@ func (g *gateway) run(w http.ResponseWriter, r *http.Request, st *statement) *ex
 	}
 	defer g.pool.giveBack(c, st)
 	if !streams(st.sql) {
+		if st.insert {
+			beforeInsert.Hit()
+		}
 		out, err := c.exec(st.sql, st.format, st.params)
 		if err != nil {
 			return asException(err)
+		}
+		if st.insert && afterInsert.Hit() {
+			panic(http.ErrAbortHandler) // the answer is lost on the way
 		}
 		return g.answer(w, st, func() ([]byte, error) {
 			chunk := out
@@ -147,6 +163,7 @@ func (g *gateway) receive(r *http.Request, st *statement) (string, *exception) {
 		return "", refuse(codeNetwork, "store the body: %v", err)
 	}
 	n, err := io.Copy(f, io.LimitReader(body, g.lim.BodyBytes+1))
+	afterReceive.Hit()
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
