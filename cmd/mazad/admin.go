@@ -26,6 +26,7 @@ func (n *Node) adminServer() *http.Server {
 	mux.HandleFunc("GET /readyz", n.serveReady)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version()) })
 	mux.HandleFunc("POST /verify", n.serveVerify)
+	mux.HandleFunc("GET /replay/{auction}", n.serveReplay)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -36,6 +36,7 @@ type Config struct {
 	Capacity   CapacityConfig    `yaml:"capacity"`
 	Store      StoreConfig       `yaml:"store"`
 	Diary      DiaryConfig       `yaml:"diary"`
+	Replay     ReplayConfig      `yaml:"replay"`
 	ClickHouse ClickHouseConfig  `yaml:"clickhouse"`
 	Secrets    SecretsConfig     `yaml:"secrets"`
 	Log        LogConfig         `yaml:"log"`
@@ -97,6 +98,22 @@ type DiaryConfig struct {
 	DecisionsHours int    `yaml:"decisions_hours"`
 }
 
+// ReplayConfig is which auctions can be decided again, and for how long.
+type ReplayConfig struct {
+	Sample    string `yaml:"sample"`
+	Megabytes int    `yaml:"megabytes"`
+	Hours     int    `yaml:"hours"`
+}
+
+// share parses the sample.
+func (r *ReplayConfig) share() (money.PPB, error) {
+	n, err := money.ParseNanos(r.Sample)
+	if err != nil || n < 0 || money.PPB(n) > money.One {
+		return 0, fmt.Errorf("replay.sample: %q is not allowed: want a decimal from 0 to 1 with at most 9 decimals", r.Sample)
+	}
+	return money.PPB(n), nil
+}
+
 // ClickHouseConfig is where reports come from.
 type ClickHouseConfig struct {
 	URL     string `yaml:"url"`
@@ -129,6 +146,7 @@ func DefaultConfig() Config {
 			SlotWeights: []string{"1", "0.8", "0.65", "0.55", "0.45", "0.4", "0.35", "0.3", "0.28", "0.25"}, AutoApproveAds: true},
 		Capacity:   CapacityConfig{AdGroups: 100_000, OutstandingTokens: 1 << 20, FrequencyEntries: 1 << 20},
 		Diary:      DiaryConfig{MaxMegabytes: 16384, RetentionDays: 400, DecisionsMB: 1024, DecisionsHours: 24},
+		Replay:     ReplayConfig{Sample: "0.01", Megabytes: 512, Hours: 24},
 		ClickHouse: ClickHouseConfig{},
 		Secrets:    SecretsConfig{TokenKeyEnv: "MAZAD_TOKEN_KEY", StorePasswordEnv: "MAZAD_STORE_PASSWORD"},
 		Log:        LogConfig{Level: "info"},
@@ -254,6 +272,11 @@ func (c *Config) Validate() error {
 	between("diary.retention_days", c.Diary.RetentionDays, 2, 400)
 	between("diary.decisions_megabytes", c.Diary.DecisionsMB, 16, 1<<20)
 	between("diary.decisions_hours", c.Diary.DecisionsHours, 1, 24*30)
+	if _, err := c.Replay.share(); err != nil {
+		bad = append(bad, err)
+	}
+	between("replay.megabytes", c.Replay.Megabytes, 1, 1<<20)
+	between("replay.hours", c.Replay.Hours, 1, 24*30)
 	if c.Secrets.TokenKeyEnv == "" && c.Secrets.TokenKeyFile == "" {
 		fail("secrets.token_key_env", `""`, "name an environment variable here or a file in secrets.token_key_file")
 	}

@@ -55,6 +55,7 @@ func demoConfig(dir string) (Config, error) {
 	cfg.DataDir = dir
 	cfg.Ads.RequireKeys = false
 	cfg.Privacy.OptOutCountries = []string{"US", "AE", "SA"}
+	cfg.Replay.Sample = "1" // any auction of a demo can be replayed
 	cfg.Log.Level = "warn"
 	for _, addr := range []*string{&cfg.Ads.Listen, &cfg.Manage.Listen, &cfg.Admin.Listen} {
 		free, err := freeAddress(*addr)
@@ -149,6 +150,7 @@ func (n *Node) welcome(out io.Writer, w *demoWorld) {
 	fmt.Fprintf(out, "  OpenRTB bidder   %s/openrtb2/bid\n", adsURL)
 	fmt.Fprintf(out, "  operator         %s/metrics   /readyz   /debug/pprof/\n\n", adminURL)
 	fmt.Fprintf(out, "  why an ad won:   curl -s '%s/v1/ads?explain=1' -d '{\"user_id\":\"user-7\",\"age\":30,\"country\":\"SA\",\"slots\":1,\"consent\":{\"personalized_ads\":true}}'\n", adsURL)
+	fmt.Fprintf(out, "  decide it again: curl -s %s/replay/AUCTION_ID\n", adminURL)
 	fmt.Fprintf(out, "  does it add up:  curl -s -X POST %s/verify\n\n", adminURL)
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mazad/internal/clock"
 	"mazad/reporting/embedded"
 )
 
@@ -65,11 +66,17 @@ func testConfig(t testing.TB, dir string) Config {
 
 func openHouse(t testing.TB, cfg Config) *testHouse {
 	t.Helper()
+	return openHouseAt(t, cfg, clock.System{})
+}
+
+// openHouseAt opens a node that lives at another time.
+func openHouseAt(t testing.TB, cfg Config, c clock.Clock) *testHouse {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	n, err := OpenNode(t.Context(), cfg, log)
+	n, err := openNode(t.Context(), cfg, log, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,10 +17,16 @@ import (
 )
 
 // userKeys gives the diary the data keys of users.
-type userKeys struct{ users *userstore.Store }
+type userKeys struct {
+	users  *userstore.Store
+	nobody [32]byte // for ordinal 0
+}
 
 // Key implements events.Keys.
 func (k userKeys) Key(ord uint32) (key [32]byte, ok bool) {
+	if ord == 0 {
+		return k.nobody, true
+	}
 	v, ok, err := k.users.KeyByOrd(audience.UserOrd(ord))
 	return v, ok && err == nil
 }

@@ -146,6 +146,8 @@ func (c collector) diary(m meter) {
 	m.gauge("diary_bytes", "Disk used by the money stream", float64(st.MoneyBytes))
 	m.gauge("diary_budget_bytes", "Disk budget of the money stream; alarm at 80 %", float64(st.MoneyBudget))
 	m.count("decisions_logged_total", "Decision records taken", float64(st.Decisions))
+	m.count("replays_kept_total", "Auctions recorded for a replay", float64(st.Replays))
+	m.count("replays_dropped_total", "Recordings dropped", float64(st.ReplaysDropped+st.ReplaysLost))
 	m.count("decisions_dropped_total", "Decision records dropped", float64(st.DecisionsDropped+st.DecisionsLost))
 }
 

@@ -80,7 +80,11 @@ type Node struct {
 // OpenNode builds the house and catches up with the diary; nothing listens yet
 // except that the addresses are taken, so that a second process fails early.
 func OpenNode(ctx context.Context, cfg Config, log *slog.Logger) (*Node, error) {
-	n := &Node{cfg: cfg, log: log, clock: clock.System{}, started: time.Now(), ready: make(chan struct{})}
+	return openNode(ctx, cfg, log, clock.System{})
+}
+
+func openNode(ctx context.Context, cfg Config, log *slog.Logger, c clock.Clock) (*Node, error) {
+	n := &Node{cfg: cfg, log: log, clock: c, started: time.Now(), ready: make(chan struct{})}
 	steps := []func(context.Context) error{n.openStores, n.openDiary, n.catchUp, n.openCorridor, n.openReports, n.openDoors}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -110,18 +114,27 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 }
 
 func (n *Node) openDiary(ctx context.Context) error {
+	key, err := n.tokenKey()
+	if err != nil {
+		return err
+	}
+	nobody, err := nobodysKey(key)
+	if err != nil {
+		return err
+	}
 	d := n.cfg.Diary
 	cfg := diary.Config{
 		MoneyBytes: int64(d.MaxMegabytes) << 20, MoneyAge: time.Duration(d.RetentionDays) * 24 * time.Hour,
 		DecisionBytes: int64(d.DecisionsMB) << 20, DecisionAge: time.Duration(d.DecisionsHours) * time.Hour,
-		Keys: userKeys{n.users}, OnLost: n.lost, Clock: n.clock, Log: n.log,
+		ReplayBytes: int64(n.cfg.Replay.Megabytes) << 20, ReplayAge: time.Duration(n.cfg.Replay.Hours) * time.Hour,
+		Keys: userKeys{n.users, nobody}, OnLost: n.lost, Clock: n.clock, Log: n.log,
 	}
 	if cfg.URL = d.URL; d.URL == "" {
 		cfg.Dir = filepath.Join(n.cfg.DataDir, "diary")
 	}
-	var err error
 	if n.diary, err = diary.Open(ctx, cfg); err != nil {
-		return fmt.Errorf("open the diary (diary.url %q, diary.max_megabytes %d, diary.decisions_megabytes %d): %w", d.URL, d.MaxMegabytes, d.DecisionsMB, err)
+		return fmt.Errorf("open the diary (diary.url %q, diary.max_megabytes %d, diary.decisions_megabytes %d, replay.megabytes %d): %w",
+			d.URL, d.MaxMegabytes, d.DecisionsMB, n.cfg.Replay.Megabytes, err)
 	}
 	return nil
 }
@@ -178,7 +191,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 
 // openCorridor builds serving and compiles the first snapshot.
 func (n *Node) openCorridor(ctx context.Context) error {
-	key, err := secret(n.cfg.Secrets.TokenKeyEnv, n.tokenKeyFile(), "the token key")
+	key, err := n.tokenKey()
 	if err != nil {
 		return err
 	}
@@ -193,6 +206,10 @@ func (n *Node) openCorridor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	share, seed, err := n.sampling(key)
+	if err != nil {
+		return err
+	}
 	n.frequency = audience.NewFrequency(n.cfg.Capacity.FrequencyEntries, binary.LittleEndian.Uint64(key))
 	if n.treasurer, err = serving.OpenTreasurer(ctx, serving.TreasurerConfig{
 		Clock: n.clock, Leases: n.ledger, Frequency: n.frequency, Node: n.life.Node, Generation: n.life.Number,
@@ -203,6 +220,7 @@ func (n *Node) openCorridor(ctx context.Context) error {
 	if n.engine, err = serving.NewEngine(serving.Config{
 		Clock: n.clock, Market: *market, Policy: policy, Users: n.users.Directory(), Frequency: n.frequency,
 		Treasurer: n.treasurer, Sealer: n.sealer, Decisions: n.diary, Diary: n.diary, Region: n.cfg.Region, Partition: n.life.Node,
+		Replays: n.diary, Sample: share, Seed: seed, Build: version(),
 	}); err != nil {
 		return err
 	}
@@ -309,6 +327,10 @@ func (n *Node) openDoors(ctx context.Context) error {
 	}
 	n.manage, err = manage.New(cfg)
 	return err
+}
+
+func (n *Node) tokenKey() ([]byte, error) {
+	return secret(n.cfg.Secrets.TokenKeyEnv, n.tokenKeyFile(), "the token key")
 }
 
 func (n *Node) tokenKeyFile() string {

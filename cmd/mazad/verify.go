@@ -101,13 +101,23 @@ var errNotRunning = errors.New("no server answers")
 func verifyRunning(ctx context.Context, admin string) (*verification, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, admin+"/verify", nil)
+	raw, err := askAdmin(ctx, http.MethodPost, admin+"/verify")
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	var v verification
+	return &v, json.Unmarshal(raw, &v)
+}
+
+// askAdmin asks a running server; errNotRunning when none answers at all.
+func askAdmin(ctx context.Context, method, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", errNotRunning, admin, err)
+		return nil, fmt.Errorf("%w at %s: %w", errNotRunning, url, err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -115,10 +125,9 @@ func verifyRunning(ctx context.Context, admin string) (*verification, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("verify: %s", strings.TrimSpace(string(raw)))
+		return nil, errors.New(strings.TrimSpace(string(raw)))
 	}
-	var v verification
-	return &v, json.Unmarshal(raw, &v)
+	return raw, nil
 }
 
 // verifyStopped opens the data directory of a server that is not running, on
