@@ -18,6 +18,8 @@ const (
 	CampaignLifetime
 	AdvertiserCap // lifetime
 	WalletLimit   // lifetime: what was ever funded
+	AdGroupWeek   // Monday to Sunday; Day is the Monday
+	CampaignWeek
 )
 
 func (k LimitKind) String() string {
@@ -34,6 +36,10 @@ func (k LimitKind) String() string {
 		return "advertiser cap"
 	case WalletLimit:
 		return "wallet"
+	case AdGroupWeek:
+		return "ad group week"
+	case CampaignWeek:
+		return "campaign week"
 	}
 	return "unknown limit"
 }
@@ -41,8 +47,41 @@ func (k LimitKind) String() string {
 // Daily reports a limit that has one total per day.
 func (k LimitKind) Daily() bool { return k == AdGroupDay || k == CampaignDay }
 
+// Weekly reports a limit that has one total per week.
+func (k LimitKind) Weekly() bool { return k == AdGroupWeek || k == CampaignWeek }
+
+// Recurs reports a limit that begins anew: daily or weekly.
+func (k LimitKind) Recurs() bool { return k.Daily() || k.Weekly() }
+
+// OfDay is the daily limit whose days a weekly one adds up.
+func (k LimitKind) OfDay() LimitKind {
+	switch k {
+	case AdGroupWeek:
+		return AdGroupDay
+	case CampaignWeek:
+		return CampaignDay
+	}
+	return k
+}
+
+// WeekOf is the Monday of the week of a day, both yyyymmdd.
+func WeekOf(day int32) int32 {
+	t := dateOf(day)
+	return keyOf(t.AddDate(0, 0, -(int(t.Weekday())+6)%7))
+}
+
+// AddDays is the day so many days later.
+func AddDays(day int32, n int) int32 { return keyOf(dateOf(day).AddDate(0, 0, n)) }
+
+func dateOf(day int32) time.Time {
+	return time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 0, 0, 0, 0, time.UTC)
+}
+
+func keyOf(t time.Time) int32 { return int32(t.Year()*10000 + int(t.Month())*100 + t.Day()) }
+
 // Limit names one total: Owner is the id of the ad group, campaign or
-// advertiser, Day is yyyymmdd of a daily limit and 0 of a lifetime one.
+// advertiser, Day is yyyymmdd of a daily limit, the Monday of a weekly one and 0
+// of a lifetime one.
 type Limit struct {
 	Kind  LimitKind
 	Owner int64
@@ -68,8 +107,8 @@ type SpendRow struct {
 // included. A batch whose LastSeq is not after the stream's position was posted
 // before and changes nothing; any other batch must begin one after the
 // position. Rows may be empty. Through promises that every billed record
-// appended to the stream before that time is posted once this batch is; leases
-// that expired before it are free again. Leave it zero when that is not known.
+// appended to the stream before that time is posted once this batch is. Leave it
+// zero when that is not known.
 type SpendBatch struct {
 	Stream   string
 	FirstSeq uint64
@@ -123,7 +162,7 @@ type Lease struct {
 	Generation uint32
 	Granted    money.Sum
 	Spent      money.Sum // posted
-	ExpiresAt  time.Time
+	ExpiresAt  time.Time // of the life
 }
 
 // Outstanding is what may still be billed, or was billed and is not posted yet.
@@ -143,8 +182,20 @@ type Grant struct {
 	Spend   money.Sum // posted by everybody
 }
 
-// LeaseReturn gives back what a life will not bill.
+// LeaseReturn gives back what a life will not bill: the lease is lowered to
+// Granted, counted from the beginning of the life. Said again it changes nothing,
+// so a lost answer does no harm; a lease that is lower or gone stays so.
 type LeaseReturn struct {
-	Limit  Limit
-	Amount money.Sum
+	Limit   Limit
+	Granted money.Sum // at least what was posted of it
+	Closed  bool      // the life is done with this limit: the lease is forgotten once all of it is posted
+}
+
+// Life is one life of one node, as far as leases go.
+type Life struct {
+	Node       uint16
+	Generation uint32
+	ExpiresAt  time.Time // when its longest impression token ends, by its own clock
+	Over       bool      // a later one began, or it was closed
+	Freed      bool      // its leases count no more
 }

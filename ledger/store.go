@@ -31,6 +31,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrSequence is a batch that does not begin where the last one ended.
 	ErrSequence = errors.New("out of sequence")
+	// ErrLifeOver is a node that must stop: a later life of it began, or it was
+	// taken for dead.
+	ErrLifeOver = errors.New("this life is over")
 )
 
 // Problem is a refused call: which field, what was sent, what is allowed. It
@@ -121,27 +124,36 @@ type Store interface {
 	// same ad group and second, it adds another pair under its own batch.
 	PostSpend(ctx context.Context, b SpendBatch) (Posted, error)
 	// Heartbeat says that the consumer of a stream has nothing left to post that
-	// was appended before through. Without it leases of a quiet hour would never
-	// be freed.
+	// was appended before through.
 	Heartbeat(ctx context.Context, stream string, through time.Time) error
 	// Position is where to go on; zero for a new stream.
 	Position(ctx context.Context, stream string) (Position, error)
 	Spend(ctx context.Context, q SpendQuery) ([]LimitSpend, error)
 
+	// BeginLife ends the earlier lives of a node: they get nothing more, and the
+	// new life acts for them. Their leases stay outstanding.
+	BeginLife(ctx context.Context, node uint16, generation uint32, expires time.Time) error
 	// GrantLeases answers each ask in order; what cannot be granted is a Grant
-	// with Added less than Want, not an error. ExpiresAt of every lease asked for
-	// becomes expires when that is later. A node must not bill against a lease
-	// after it expired; until then, and until what was billed is posted, the
-	// lease is outstanding, also after the node died.
-	GrantLeases(ctx context.Context, node uint16, generation uint32, expires time.Time, asks []LeaseAsk) ([]Grant, error)
-	// ReturnLeases gives back what was granted and will not be billed; more than
-	// is outstanding is an error.
+	// with Added less than Want, not an error. A lease is outstanding until it is
+	// given back, or billed and posted, or its life is freed: never because of the
+	// time. ErrLifeOver: the life was ended, and must not bill any more.
+	GrantLeases(ctx context.Context, node uint16, generation uint32, asks []LeaseAsk) ([]Grant, error)
+	// ReturnLeases lowers leases of a life; the newest life of a node does it for
+	// the earlier ones too. It must have made sure that what it gives back cannot
+	// be billed any more.
 	ReturnLeases(ctx context.Context, node uint16, generation uint32, back []LeaseReturn) error
-	// RenewLeases moves the expiry of every lease of a life that is not used up;
-	// CloseGeneration sets it, which may be earlier: when its last token expires.
+	// RenewLeases notes when the last token of a life that goes on expires, for
+	// those who come after it; CloseGeneration does, and ends the life.
 	RenewLeases(ctx context.Context, node uint16, generation uint32, expires time.Time) error
 	CloseGeneration(ctx context.Context, node uint16, generation uint32, expires time.Time) error
-	// Leases are those outstanding; Prune deletes those that are not.
-	Leases(ctx context.Context) ([]Lease, error)
+	// Leases are those of a node, of all its lives, that are outstanding;
+	// PruneLeases deletes those that are settled and done with, and past lives.
+	Leases(ctx context.Context, node uint16) ([]Lease, error)
 	PruneLeases(ctx context.Context) (int, error)
+	// Lives are all that are kept, by node and generation. FreeLives ends every
+	// life of a node up to newest and voids what is outstanding of their leases.
+	// The caller has made sure that the node cannot bill any more and that
+	// everything it billed is posted. ErrLifeOver: a later life has begun.
+	Lives(ctx context.Context) ([]Life, error)
+	FreeLives(ctx context.Context, node uint16, newest uint32) (int, error)
 }

@@ -20,10 +20,22 @@ func (b *Book) AddTotal() (LimitID, error) { return b.add(0, 1) }
 // AddDaily adds a limit of local days, none of them armed.
 func (b *Book) AddDaily() (LimitID, error) { return b.add(dayLimit, daySlots) }
 
+// AddWeekly adds a limit of local weeks from Monday, none of them armed. A week
+// is named by any of its days.
+func (b *Book) AddWeekly() (LimitID, error) { return b.add(weekLimit, daySlots) }
+
+// freeList is where the cells of a removed limit wait.
+func (b *Book) freeList(id LimitID) *[]uint32 {
+	if id.Recurs() {
+		return &b.free[1]
+	}
+	return &b.free[0]
+}
+
 func (b *Book) add(kind LimitID, cells uint32) (LimitID, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	list := &b.free[kind>>31]
+	list := b.freeList(kind)
 	var at uint32
 	if n := len(*list); n > 0 {
 		at, *list = (*list)[n-1], (*list)[:n-1]
@@ -42,7 +54,7 @@ func (b *Book) add(kind LimitID, cells uint32) (LimitID, error) {
 	}
 	id := LimitID(at) | kind
 	if kind == 0 {
-		b.at(id, 0).open(lifetimeDay)
+		b.cell(at).open(lifetimeDay)
 	}
 	b.stats.limits.Add(1)
 	return id, nil
@@ -55,21 +67,22 @@ func (c *cell) open(day int32) {
 	c.day.Store(day)
 }
 
-// Arm opens a day of a daily limit with nothing granted; true also when it was
-// open. It fails while the day that shares its slot (three days apart) has not
-// been retired.
+// Arm opens a day of a daily limit, or its week of a weekly one, with nothing
+// granted; true also when it was open. It fails while the day that shares its
+// slot (three days or weeks apart) has not been retired.
 func (b *Book) Arm(id LimitID, day int32) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.at(id, daySlot(day))
-	if !id.Daily() || c == nil || day <= lifetimeDay {
+	p := placeOf(day)
+	c, key := b.at(id, &p)
+	if !id.Recurs() || c == nil || day <= lifetimeDay {
 		return false
 	}
 	switch c.day.Load() {
-	case day:
+	case key:
 		return true
 	case 0:
-		c.open(day)
+		c.open(key)
 		return true
 	}
 	return false
@@ -82,27 +95,28 @@ func (b *Book) Arm(id LimitID, day int32) bool {
 func (b *Book) Retire(id LimitID, day int32) (Totals, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.find(id, day, daySlot(day))
-	if !id.Daily() || c == nil {
+	p := placeOf(day)
+	c := b.find(id, &p)
+	if !id.Recurs() || c == nil {
 		return Totals{}, false
 	}
 	return c.close()
 }
 
-// Remove forgets a limit once nothing is held in it and, for a daily limit, all
-// its days are retired. Its id may then be given to another limit.
+// Remove forgets a limit once nothing is held in it and, for a daily or weekly
+// limit, all its days are retired. Its id may then be given to another limit.
 func (b *Book) Remove(id LimitID) (Totals, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var t Totals
-	if id.Daily() {
+	if id.Recurs() {
 		for slot := range uint32(daySlots) {
-			if c := b.at(id, slot); c == nil || c.day.Load() != 0 {
+			if c := b.cell(id.index() + slot); c == nil || c.day.Load() != 0 {
 				return t, false
 			}
 		}
 	} else {
-		c := b.find(id, 0, 0)
+		c := b.find(id, &place{})
 		if id == 0 || c == nil {
 			return t, false
 		}
@@ -111,8 +125,8 @@ func (b *Book) Remove(id LimitID) (Totals, bool) {
 			return t, false
 		}
 	}
-	list := &b.free[id>>31]
-	*list = append(*list, uint32(id&^dayLimit))
+	list := b.freeList(id)
+	*list = append(*list, id.index())
 	b.stats.limits.Add(-1)
 	return t, true
 }
@@ -145,7 +159,8 @@ func (c *cell) totals() Totals {
 func (b *Book) Grant(id LimitID, day int32, amount money.Nanos) money.Nanos {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.find(id, day, daySlot(day))
+	p := placeOf(day)
+	c := b.find(id, &p)
 	if c == nil || amount <= 0 {
 		return 0
 	}
@@ -160,7 +175,8 @@ func (b *Book) Grant(id LimitID, day int32, amount money.Nanos) money.Nanos {
 func (b *Book) TakeBack(id LimitID, day int32, amount money.Nanos) money.Nanos {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.find(id, day, daySlot(day))
+	p := placeOf(day)
+	c := b.find(id, &p)
 	if c == nil {
 		return 0
 	}
@@ -179,7 +195,8 @@ func (b *Book) TakeBack(id LimitID, day int32, amount money.Nanos) money.Nanos {
 func (b *Book) Snapshot(id LimitID, day int32) (Totals, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.find(id, day, daySlot(day))
+	p := placeOf(day)
+	c := b.find(id, &p)
 	if c == nil {
 		return Totals{}, false
 	}

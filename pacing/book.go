@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// daySlots is how many local days of a limit live at once: the day whose
-	// late clicks still arrive, the current one, and the next, armed before
+	// daySlots is how many local days (or weeks) of a limit live at once: the day
+	// whose late clicks still arrive, the current one, and the next, armed before
 	// midnight so that the roll needs no moment of its own.
 	daySlots = 3
 	// chunkCells is the number of cells allocated together: 192 KiB.
@@ -18,6 +18,7 @@ const (
 	// DefaultCells is the default of BookConfig.MaxCells: a million ad groups
 	// with a daily budget, and their campaigns.
 	DefaultCells = 4 << 20
+	maxCells     = 1<<30 - chunkCells // what a LimitID can name
 )
 
 // cell is one limit, or one local day of a daily limit. It fills a cache line,
@@ -26,7 +27,7 @@ type cell struct {
 	// atomic; the request path
 	avail  atomic.Int64 // granted and neither billed nor held; never negative
 	billed atomic.Int64 // since the last fold
-	day    atomic.Int32 // yyyymmdd; lifetimeDay for lifetime limits; 0 while not armed
+	day    atomic.Int32 // yyyymmdd, or the number of the week; lifetimeDay for lifetime limits; 0 while not armed
 
 	// guarded by Book.mu
 	granted money.Sum
@@ -41,7 +42,7 @@ type chunk [chunkCells]cell
 
 // BookConfig sizes a Book.
 type BookConfig struct {
-	MaxCells int // a lifetime limit takes one cell, a daily limit three; 0: DefaultCells
+	MaxCells int // a lifetime limit takes one cell, a daily or weekly one three; 0: DefaultCells
 }
 
 // Book keeps the cells of all limits of one process.
@@ -52,7 +53,7 @@ type Book struct {
 
 	mu   sync.Mutex
 	next uint32      // owned under mu: first cell never used
-	free [2][]uint32 // owned under mu: removed lifetime and daily limits
+	free [2][]uint32 // owned under mu: removed limits of one cell, and of three
 }
 
 // NewBook returns an empty Book. Memory is taken as limits are added, 64 bytes
@@ -61,31 +62,55 @@ func NewBook(cfg BookConfig) (*Book, error) {
 	if cfg.MaxCells == 0 {
 		cfg.MaxCells = DefaultCells
 	}
-	if cfg.MaxCells < 0 || cfg.MaxCells > 1<<30 {
-		return nil, fmt.Errorf("pacing max_cells is %d, want 1 to %d", cfg.MaxCells, 1<<30)
+	if cfg.MaxCells < 0 || cfg.MaxCells > maxCells {
+		return nil, fmt.Errorf("pacing max_cells is %d, want 1 to %d", cfg.MaxCells, maxCells)
 	}
 	n := (cfg.MaxCells + chunkCells - 1) / chunkCells
 	return &Book{chunks: make([]atomic.Pointer[chunk], n), next: daySlots}, nil // id 0 is no limit
 }
 
-// find returns the cell of a limit for a day, nil when it is not armed.
-func (b *Book) find(id LimitID, day int32, slot uint32) *cell {
-	c := b.at(id, slot)
-	if !id.Daily() {
-		day = lifetimeDay
-	}
-	if c == nil || c.day.Load() != day {
-		return nil
-	}
-	return c
+// place is where the cells of a day are: one calculation for a whole chain.
+type place struct {
+	day      int32
+	slot     uint32 // of daily limits
+	week     int32
+	weekSlot uint32
 }
 
-// at returns the cell where a limit keeps days of a slot, nil for an unknown id.
-func (b *Book) at(id LimitID, slot uint32) *cell {
-	i := uint32(id &^ dayLimit)
-	if id.Daily() {
-		i += slot
+func placeOf(day int32) place {
+	n := dayNumber(day)
+	week := weekNumber(n)
+	return place{day: day, slot: n % daySlots, week: int32(week), weekSlot: week % daySlots}
+}
+
+// find returns the cell of a limit for a day, nil when it is not armed.
+func (b *Book) find(id LimitID, p *place) *cell {
+	i, key := id.index(), int32(lifetimeDay)
+	switch {
+	case id.Daily():
+		i, key = i+p.slot, p.day
+	case id.Weekly():
+		i, key = i+p.weekSlot, p.week
 	}
+	if c := b.cell(i); c != nil && c.day.Load() == key {
+		return c
+	}
+	return nil
+}
+
+// at returns the cell where a limit keeps a day, whichever is in it, and what is
+// in it when that day is armed; nil for an unknown id.
+func (b *Book) at(id LimitID, p *place) (c *cell, key int32) {
+	switch {
+	case id.Daily():
+		return b.cell(id.index() + p.slot), p.day
+	case id.Weekly():
+		return b.cell(id.index() + p.weekSlot), p.week
+	}
+	return b.cell(id.index()), lifetimeDay
+}
+
+func (b *Book) cell(i uint32) *cell {
 	if int(i/chunkCells) >= len(b.chunks) {
 		return nil
 	}
@@ -95,8 +120,6 @@ func (b *Book) at(id LimitID, slot uint32) *cell {
 	}
 	return &ch[i%chunkCells]
 }
-
-func daySlot(day int32) uint32 { return dayNumber(day) % daySlots }
 
 // Hold sets amount aside in every limit of the chain, or in none: refused is
 // then the place of the limit that refused (PlaceName), or -1 if the amount is
@@ -108,7 +131,7 @@ func (b *Book) Hold(c *Chain, day int32, amount money.Nanos) (ok bool, refused i
 	if amount < 0 {
 		return false, -1
 	}
-	slot := daySlot(day)
+	p := placeOf(day)
 	// Look before taking: most refusals come from a limit that has been empty
 	// for long, and reading it does not disturb the others.
 	var cells [ChainLen]*cell
@@ -116,7 +139,7 @@ func (b *Book) Hold(c *Chain, day int32, amount money.Nanos) (ok bool, refused i
 		if id == 0 {
 			continue
 		}
-		if cells[i] = b.find(id, day, slot); cells[i] == nil || cells[i].avail.Load() < int64(amount) {
+		if cells[i] = b.find(id, &p); cells[i] == nil || cells[i].avail.Load() < int64(amount) {
 			b.stats.refused[i].Add(1)
 			return false, i
 		}
@@ -140,12 +163,12 @@ func (b *Book) Hold(c *Chain, day int32, amount money.Nanos) (ok bool, refused i
 // Fits tells whether a Hold of amount would be granted now. It takes nothing, so
 // the answer may be old when it arrives.
 func (b *Book) Fits(c *Chain, day int32, amount money.Nanos) bool {
-	slot := daySlot(day)
+	p := placeOf(day)
 	for _, id := range c {
 		if id == 0 {
 			continue
 		}
-		if cl := b.find(id, day, slot); cl == nil || cl.avail.Load() < int64(amount) {
+		if cl := b.find(id, &p); cl == nil || cl.avail.Load() < int64(amount) {
 			return false
 		}
 	}
@@ -182,12 +205,12 @@ func (b *Book) Commit(c *Chain, day int32, held, price money.Nanos) (billed mone
 		}
 		held = price
 	}
-	slot := daySlot(day)
+	p := placeOf(day)
 	for _, id := range c {
 		if id == 0 {
 			continue
 		}
-		cl := b.find(id, day, slot)
+		cl := b.find(id, &p)
 		if cl == nil {
 			b.stats.misused.Add(1) // Retire and Remove refuse while money is held
 			continue
@@ -205,12 +228,12 @@ func (b *Book) Release(c *Chain, day int32, held money.Nanos) {
 	if held <= 0 {
 		return
 	}
-	slot := daySlot(day)
+	p := placeOf(day)
 	for _, id := range c {
 		if id == 0 {
 			continue
 		}
-		if cl := b.find(id, day, slot); cl != nil {
+		if cl := b.find(id, &p); cl != nil {
 			cl.avail.Add(int64(held))
 		} else {
 			b.stats.misused.Add(1)

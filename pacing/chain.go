@@ -5,13 +5,28 @@ import "strconv"
 // LimitID names a limit of a Book. Zero is no limit.
 type LimitID uint32
 
-// dayLimit marks the ids of limits that have one cell per local day.
-const dayLimit LimitID = 1 << 31
+// dayLimit and weekLimit mark the ids of limits that have one cell per local day
+// or week.
+const (
+	dayLimit  LimitID = 1 << 31
+	weekLimit LimitID = 1 << 30
+	recurs            = dayLimit | weekLimit
+)
 
 // Daily reports whether the limit is re-armed every local day.
 func (id LimitID) Daily() bool { return id&dayLimit != 0 }
 
-// The places of a Chain.
+// Weekly reports whether the limit is re-armed every Monday.
+func (id LimitID) Weekly() bool { return id&weekLimit != 0 }
+
+// Recurs reports whether the limit begins anew: daily or weekly.
+func (id LimitID) Recurs() bool { return id&recurs != 0 }
+
+// index is the first of the limit's cells.
+func (id LimitID) index() uint32 { return uint32(id &^ recurs) }
+
+// The places of a Chain. A budget for days that may differ has its week in the
+// place of the total, which it does not have.
 const (
 	AdGroupDay = iota
 	AdGroupTotal

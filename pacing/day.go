@@ -60,6 +60,9 @@ func untilMidnight(t time.Time) time.Duration {
 		time.Duration(s)*time.Second - time.Duration(t.Nanosecond())
 }
 
+// weekNumber counts the weeks of dayNumber, from Monday to Sunday.
+func weekNumber(day uint32) uint32 { return (day + 1) / 7 }
+
 // dayNumber counts days in the proleptic Gregorian calendar, so that
 // neighbouring dates have neighbouring numbers (the usual trick of starting
 // the year in March).

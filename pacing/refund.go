@@ -9,12 +9,12 @@ func (b *Book) Refund(c *Chain, day int32, billed money.Nanos) {
 	if billed <= 0 {
 		return
 	}
-	slot := daySlot(day)
+	p := placeOf(day)
 	for _, id := range c {
 		if id == 0 {
 			continue
 		}
-		if cl := b.find(id, day, slot); cl != nil {
+		if cl := b.find(id, &p); cl != nil {
 			cl.billed.Add(-int64(billed))
 			cl.avail.Add(int64(billed))
 		} else {

@@ -312,7 +312,7 @@ func (e *Engine) remember(w *worker, h *holding, r *ref) (serial uint64, ok bool
 	if s := w.trace.replays(); s != nil {
 		return 0, s.placed(w.slot, w.slot+h.winner.Slot)
 	}
-	return e.cfg.Treasurer.remember(h, w.snap.groups[r.ord].billing, w.now)
+	return e.cfg.Treasurer.remember(h, w.snap.groups[r.ord].billing)
 }
 
 // place turns held winners into the response.

@@ -16,8 +16,8 @@ import (
 // account adds up what is held and billed in every limit and day that is open.
 func (s *stage) account() (held money.Nanos, billed money.Sum) {
 	for _, l := range s.treasurer.order {
-		for day := range l.days {
-			if t, ok := s.treasurer.book.Snapshot(l.id, day); ok {
+		for _, d := range l.days {
+			if t, ok := s.treasurer.book.Snapshot(l.id, d.day); ok {
 				held, billed = held+t.Held, billed.Add(t.Billed)
 			}
 		}
@@ -29,8 +29,7 @@ func (s *stage) account() (held money.Nanos, billed money.Sum) {
 // every token has expired.
 func (s *stage) settled(t *testing.T) {
 	t.Helper()
-	s.clock.Advance(holdLifetime + time.Second)
-	s.treasurer.Sweep(s.clock.Now())
+	s.pass(holdLifetime + time.Second)
 	if held, _ := s.account(); held != 0 {
 		t.Errorf("%s are held for tokens that have expired", held)
 	}
@@ -103,7 +102,7 @@ func TestALimitThatRefusesLeavesTheOthersAlone(t *testing.T) {
 		s.publish(t)
 		for _, l := range s.treasurer.order {
 			if (l.key.owner == int64(c.ID) && !l.key.kind.Daily()) == newOneRefuses {
-				s.treasurer.book.TakeBack(l.id, l.day(noon), money.MaxNanos)
+				s.treasurer.book.TakeBack(l.id, l.on(l.zone.today), money.MaxNanos)
 			}
 		}
 		s.leases.SetAway(context.DeadlineExceeded)
@@ -134,8 +133,7 @@ func TestALostAuctionFreesItsMoney(t *testing.T) {
 	if held, _ := s.account(); held == 0 {
 		t.Fatal("nothing is held for a click")
 	}
-	s.clock.Advance(defaultDelay + time.Second)
-	s.treasurer.Sweep(s.clock.Now())
+	s.pass(defaultDelay + time.Second)
 	if held, _ := s.account(); held != 0 {
 		t.Errorf("%s are held for a click that did not come", held)
 	}

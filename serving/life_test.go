@@ -36,6 +36,14 @@ func (s *spyLeases) ReturnLeases(ctx context.Context, node uint16, generation ui
 	return s.leaseStore.ReturnLeases(ctx, node, generation, back)
 }
 
+func (s *spyLeases) GrantLeases(ctx context.Context, node uint16, generation uint32, asks []ledger.LeaseAsk) ([]ledger.Grant, error) {
+	out, err := s.leaseStore.GrantLeases(ctx, node, generation, asks)
+	for i := range out {
+		out[i].Spend = out[i].Spend.Add(s.spent)
+	}
+	return out, err
+}
+
 func (s *spyLeases) Spend(ctx context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error) {
 	out, err := s.leaseStore.Spend(ctx, q)
 	for i := range out {
@@ -104,6 +112,7 @@ func TestAWalletIsLeasedInSlices(t *testing.T) {
 		}
 		s.leases.Fund(2_000_000_000)
 		s.treasurer.book.TakeBack(l.id, 0, money.MaxNanos)
+		s.treasurer.states[0].touch()
 		s.wait(t, time.Second)
 		totals, _ := s.treasurer.book.Snapshot(l.id, 0)
 		if l.ceiling != s.leases.Funded() || totals.Avail <= 0 || money.SumOf(totals.Avail).Mul(20).Cmp(l.ceiling) > 0 {

@@ -12,51 +12,7 @@ import (
 	"mazad/internal/money"
 	"mazad/ledger"
 	"mazad/pacing"
-	"mazad/targeting"
 )
-
-// limitKey names a limit without its day.
-type limitKey struct {
-	kind  ledger.LimitKind
-	owner int64
-}
-
-// limit is one limit of the Book with what Tick knows of it. It belongs to the
-// Treasurer's mutex.
-type limit struct {
-	key     limitKey
-	id      pacing.LimitID
-	ceiling money.Sum // zero for a wallet until the store has said
-	zone    *time.Location
-	least   money.Nanos // a slice covers a few of the dearest events under it
-	days    map[int32]*limitDay
-	based   bool // the spend of earlier lives was read
-	paced   bool // some ad group under it wants its budget to last
-	pacer   pacing.Controller
-	period  period
-	pace    money.PPB
-}
-
-// limitDay is a day of a limit, or the lifetime (day 0).
-type limitDay struct {
-	left      money.Sum // what the store may still grant, by its last answer
-	known     bool      // left is an answer of the store
-	leased    money.Sum // granted to this life, by the store's last answer
-	posted    money.Sum // billed by this life, by the store's last answer
-	forgotten money.Sum // of it, by leases that the store has deleted since
-	owed      money.Sum // held or billed of a lease that is void; the next grant pays it
-	base      money.Sum // spent before this life
-	billed    money.Sum // at the last tick, for the rate
-	perSecond money.Nanos
-	askAfter  time.Time
-}
-
-// period is what a controller spreads a budget over.
-type period struct {
-	start, end time.Time
-	hours      string        // dayparting of the ad group that gives the shape
-	curve      *pacing.Curve // nil: even
-}
 
 // Apply takes a new tree: it makes the limits and chains of every ad group in
 // it, so that Build finds their state. Ad groups that are gone keep their state,
@@ -64,7 +20,7 @@ type period struct {
 func (t *Treasurer) Apply(ctx context.Context, tree *campaign.Tree, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a := applier{t: t, ctx: ctx, now: now, groups: maps.Clone(*t.groups.Load()), seen: map[*limit]bool{}}
+	a := applier{t: t, ctx: ctx, now: now, edit: t.edits + 1, ms: t.steady.advance(now), groups: maps.Clone(*t.groups.Load())}
 	advertisers := make(map[id.Advertiser]*campaign.Advertiser, len(tree.Advertisers))
 	for i := range tree.Advertisers {
 		advertisers[tree.Advertisers[i].ID] = &tree.Advertisers[i]
@@ -83,13 +39,15 @@ func (t *Treasurer) Apply(ctx context.Context, tree *campaign.Tree, now time.Tim
 		if err != nil { // it cannot spend; the others can
 			a.bad = errors.Join(a.bad, fmt.Errorf("ad group %s is left out: %w", g.ID, err))
 			if state := a.groups[g.ID]; state != nil {
-				state.chain.Store(nil)
+				a.t.rechain(state, nil, now)
 			}
 		}
 	}
 	if err := a.finish(); err != nil {
 		return err
 	}
+	t.edits = a.edit
+	a.mark()
 	t.groups.Store(&a.groups)
 	t.leftOut = a.bad
 	return nil
@@ -109,14 +67,56 @@ type applier struct {
 	t      *Treasurer
 	ctx    context.Context
 	now    time.Time
+	edit   int64
+	ms     int64
 	groups map[id.AdGroup]*groupState
-	seen   map[*limit]bool
 	bad    error
+}
+
+// A budget whose days may differ (BUDGET_MODE_DYNAMIC_DAILY_BUDGET) is passed by a
+// quarter on one day at most, and holds over the seven days from Monday.
+const (
+	dynamicDayParts = 4 // a quarter more
+	dynamicWeekDays = 7
+)
+
+// step is a place of a chain that an ad group uses.
+type step struct {
+	place  int
+	kind   ledger.LimitKind
+	owner  int64
+	size   money.Sum
+	budget money.Sum // what a day is planned to spend
+	paced  bool
+}
+
+// steps lists the limits of one ad group.
+func steps(adv *campaign.Advertiser, camp *campaign.Campaign, g *campaign.AdGroup, smooth bool) []step {
+	out := make([]step, 0, pacing.ChainLen)
+	budget := func(mode campaign.BudgetMode, size money.Micros, day, total int, kinds [3]ledger.LimitKind, owner int64) {
+		one := size.Sum()
+		switch mode {
+		case campaign.BudgetDay:
+			out = append(out, step{day, kinds[0], owner, one, one, smooth})
+		case campaign.BudgetTotal:
+			out = append(out, step{total, kinds[1], owner, one, one, smooth})
+		case campaign.BudgetDynamicDaily:
+			quarter, _ := one.DivMod(dynamicDayParts)
+			out = append(out, step{day, kinds[0], owner, one.Add(quarter), one, smooth},
+				step{total, kinds[2], owner, one.Mul(dynamicWeekDays), one.Mul(dynamicWeekDays), false})
+		}
+	}
+	budget(g.BudgetMode, g.Budget, pacing.AdGroupDay, pacing.AdGroupTotal, [3]ledger.LimitKind{ledger.AdGroupDay, ledger.AdGroupLifetime, ledger.AdGroupWeek}, int64(g.ID))
+	budget(camp.BudgetMode, camp.Budget, pacing.CampaignDay, pacing.CampaignTotal, [3]ledger.LimitKind{ledger.CampaignDay, ledger.CampaignLifetime, ledger.CampaignWeek}, int64(camp.ID))
+	if adv.SpendCap > 0 {
+		out = append(out, step{pacing.AdvertiserTotal, ledger.AdvertiserCap, int64(adv.ID), adv.SpendCap.Sum(), adv.SpendCap.Sum(), false})
+	}
+	return append(out, step{place: pacing.Wallet, kind: ledger.WalletLimit, owner: int64(adv.ID)})
 }
 
 // group makes the chain of one ad group.
 func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *campaign.AdGroup) error {
-	zone, err := time.LoadLocation(adv.Zone)
+	zone, err := a.t.zone(adv.Zone, a.now)
 	if err != nil {
 		return err
 	}
@@ -126,52 +126,39 @@ func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *ca
 	}
 	smooth := g.Pacing != campaign.PacingFast
 	var chain pacing.Chain
-	set := func(place int, kind ledger.LimitKind, owner int64, ceiling money.Micros, paced bool) error {
-		l, err := a.limit(limitKey{kind, owner}, ceiling.Sum(), zone)
+	var limits, paced []*limit
+	for _, s := range steps(adv, camp, g, smooth) {
+		l, err := a.limit(limitKey{s.kind, s.owner}, &s, zone)
 		if err != nil {
 			return err
 		}
-		chain[place] = l.id
+		chain[s.place] = l.id
 		l.least = max(l.least, least)
-		if paced && !l.paced {
-			l.paced = true
-			l.setPeriod(a.now, g, kind)
-		}
-		return nil
-	}
-	steps := [...]struct {
-		use   bool
-		place int
-		kind  ledger.LimitKind
-		owner int64
-		size  money.Micros
-		paced bool
-	}{
-		{g.BudgetMode.Daily(), pacing.AdGroupDay, ledger.AdGroupDay, int64(g.ID), g.Budget, smooth},
-		{g.BudgetMode == campaign.BudgetTotal, pacing.AdGroupTotal, ledger.AdGroupLifetime, int64(g.ID), g.Budget, smooth},
-		{camp.BudgetMode.Daily(), pacing.CampaignDay, ledger.CampaignDay, int64(camp.ID), camp.Budget, smooth},
-		{camp.BudgetMode == campaign.BudgetTotal, pacing.CampaignTotal, ledger.CampaignLifetime, int64(camp.ID), camp.Budget, smooth},
-		{adv.SpendCap > 0, pacing.AdvertiserTotal, ledger.AdvertiserCap, int64(adv.ID), adv.SpendCap, false},
-		{true, pacing.Wallet, ledger.WalletLimit, int64(adv.ID), 0, false},
-	}
-	for _, s := range steps {
-		if s.use {
-			if err := set(s.place, s.kind, s.owner, s.size, s.paced); err != nil {
-				return err
+		if s.paced {
+			paced = append(paced, l)
+			if !l.paced {
+				l.paced = true
+				l.setPeriod(a.now, g, s.kind)
+				a.t.move(l, a.ms)
 			}
 		}
+		if s.kind.Weekly() { // its day came just before
+			limits[len(limits)-1].week = l
+		}
+		limits = append(limits, l)
 	}
 	state := a.groups[g.ID]
 	if state == nil {
-		a.t.groupN++
-		state = &groupState{id: g.ID, index: a.t.groupN, groupHot: a.t.newHot()}
-		state.pace.Store(uint64(money.One))
+		state = a.t.newState(g.ID)
 		a.groups[g.ID] = state
 	}
+	for _, l := range paced {
+		l.groups = append(l.groups, state)
+	}
 	state.smooth.Store(smooth)
-	state.zone = zone
+	state.zone, state.limits, state.seen, state.goneMS = zone, limits, a.edit, 0
 	if old := state.chain.Load(); old == nil || *old != chain {
-		state.chain.Store(&chain)
+		a.t.rechain(state, &chain, a.now)
 	}
 	if state.version != g.Version { // its bid may be another now
 		state.version = g.Version
@@ -180,48 +167,102 @@ func (a *applier) group(adv *campaign.Advertiser, camp *campaign.Campaign, g *ca
 	return nil
 }
 
+// rechain gives an ad group other limits.
+func (t *Treasurer) rechain(g *groupState, chain *pacing.Chain, now time.Time) {
+	if g.chain.Load() != nil {
+		g.rechained.Store(now.UnixMilli())
+	}
+	g.chain.Store(chain)
+}
+
+func (t *Treasurer) zone(name string, now time.Time) (*zoneDays, error) {
+	for _, z := range t.zones {
+		if z.loc.String() == name {
+			return z, nil
+		}
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	z := &zoneDays{loc: loc}
+	z.read(now)
+	t.zones = append(t.zones, z)
+	return z, nil
+}
+
 // hotChunk is how many groupHots are laid out together: 64 KiB.
 const hotChunk = 4096
 
-func (t *Treasurer) newHot() *groupHot {
-	if len(t.hot) == 0 {
-		t.hot = make([]groupHot, hotChunk)
+// newState makes the state of an ad group that is new.
+func (t *Treasurer) newState(g id.AdGroup) *groupState {
+	i := len(t.states)
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		t.states = append(t.states, nil)
+		if i/hotChunk == len(t.hot) {
+			t.hot = append(t.hot, make([]groupHot, hotChunk))
+		}
 	}
-	h := &t.hot[0]
-	t.hot = t.hot[1:]
-	return h
+	s := &groupState{id: g, index: uint32(i + 1), groupHot: &t.hot[i/hotChunk][i%hotChunk]}
+	s.dry.Store(0)
+	s.touched.Store(0)
+	s.pace.Store(uint64(money.One))
+	t.states[i] = s
+	return s
 }
 
 // limit finds or makes a limit and sets its ceiling.
-func (a *applier) limit(key limitKey, ceiling money.Sum, zone *time.Location) (*limit, error) {
+func (a *applier) limit(key limitKey, s *step, zone *zoneDays) (*limit, error) {
 	l := a.t.limits[key]
 	if l == nil {
-		l = &limit{key: key, zone: zone, ceiling: ceiling, days: map[int32]*limitDay{}, pace: money.One, pacer: pacing.NewController(pacing.Smooth, money.One)}
 		var err error
-		if key.kind.Daily() {
-			l.id, err = a.t.book.AddDaily()
-		} else {
-			l.id, err = a.t.book.AddTotal()
-		}
-		if err != nil {
+		if l, err = a.t.newLimit(key, zone); err != nil {
 			return nil, err
 		}
-		a.t.limits[key] = l
-		a.t.order = append(a.t.order, l)
+		l.ceiling = s.size
+		a.t.again = append(a.t.again, l)
 	}
-	if !a.seen[l] {
-		a.seen[l] = true
-		l.least, l.paced = 0, false
-		if key.kind != ledger.WalletLimit && ceiling.Cmp(l.ceiling) != 0 {
-			smaller := ceiling.Cmp(l.ceiling) < 0
-			l.ceiling = ceiling
-			for day, d := range l.days {
-				d.known, d.askAfter = false, time.Time{}
-				if smaller { // what may be leased now is asked anew by the next Tick
-					a.t.takeBack(l, day)
-				}
+	l.budget = s.budget
+	if l.seen == a.edit {
+		return l, nil
+	}
+	back := l.goneMS != 0
+	l.seen, l.goneMS, l.least, l.paced, l.week, l.groups = a.edit, 0, 0, false, nil, l.groups[:0]
+	changed := key.kind != ledger.WalletLimit && s.size.Cmp(l.ceiling) != 0
+	smaller := changed && s.size.Cmp(l.ceiling) < 0
+	if changed {
+		l.ceiling = s.size
+	}
+	if changed || back {
+		a.t.again = append(a.t.again, l)
+		for _, d := range l.days {
+			d.known, d.askAfter = false, 0
+			if smaller { // what may be leased now is asked anew by the next Tick
+				a.t.takeBack(l, d, false)
 			}
 		}
+	}
+	return l, nil
+}
+
+func (t *Treasurer) newLimit(key limitKey, zone *zoneDays) (l *limit, err error) {
+	l = &limit{key: key, zone: zone, pace: money.One, pacer: pacing.NewController(pacing.Smooth, money.One)}
+	switch {
+	case key.kind.Daily():
+		l.id, err = t.book.AddDaily()
+	case key.kind.Weekly():
+		l.id, err = t.book.AddWeekly()
+	default:
+		l.id, err = t.book.AddTotal()
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.limits[key], t.byID[l.id], t.order = l, l, append(t.order, l)
+	if key.kind.Recurs() {
+		zone.limits = append(zone.limits, l)
 	}
 	return l, nil
 }
@@ -238,101 +279,40 @@ func (a *applier) finish() error {
 		n := min(len(fresh), spendPage)
 		query := ledger.SpendQuery{Limits: make([]ledger.Limit, n)}
 		for i, l := range fresh[:n] {
-			query.Limits[i] = ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: l.day(a.now)}
+			query.Limits[i] = l.limit(l.on(l.zone.today))
 		}
 		spent, err := a.t.cfg.Leases.Spend(a.ctx, query)
 		if err != nil {
 			return fmt.Errorf("read what was spent: %w", err)
 		}
 		for i, s := range spent {
-			fresh[i].at(s.Day).base, fresh[i].based = s.Spent, true
+			fresh[i].at(s.Day).others, fresh[i].based = s.Spent, true
 		}
 		fresh = fresh[n:]
 	}
 	return nil
 }
 
-// spendPage is how many totals are read at a time.
-const spendPage = 10_000
-
-// day is the local day of a daily limit, 0 of a lifetime one.
-func (l *limit) day(now time.Time) int32 {
-	if l.key.kind.Daily() {
-		return pacing.DayKey(now, l.zone)
+// mark finds the ad groups and limits that are gone from the tree. They are
+// forgotten when their last token has expired; what is leased for them goes back
+// now, and a late click fetches what it needs.
+func (a *applier) mark() {
+	for _, g := range a.groups {
+		if g.seen != a.edit && g.goneMS == 0 {
+			g.goneMS = max(a.ms, 1)
+		}
+		g.pace.Store(uint64(paceOf(g)))
 	}
-	return 0
-}
-
-func (l *limit) at(day int32) *limitDay {
-	d := l.days[day]
-	if d == nil {
-		d = &limitDay{}
-		l.days[day] = d
-	}
-	return d
-}
-
-// setPeriod says what the budget is to be spread over: the local day, or the
-// schedule of a lifetime budget. One without an end is spread over 30 days from
-// its start. The dayparting of the first smooth ad group under the limit is
-// taken as the shape of the traffic.
-func (l *limit) setPeriod(now time.Time, g *campaign.AdGroup, kind ledger.LimitKind) {
-	p := period{start: g.ScheduleStart, end: g.ScheduleEnd}
-	if kind.Daily() {
-		d := pacing.DayAt(now, l.zone)
-		p.start, p.end = d.Start, d.End
-	} else if p.end.IsZero() || !p.end.After(p.start) {
-		p.end = p.start.Add(30 * 24 * time.Hour)
-	}
-	if p.hours = g.Dayparting; p.start.Equal(l.period.start) && p.end.Equal(l.period.end) && p.hours == l.period.hours {
-		return
-	}
-	p.shape(l.zone)
-	l.period = p
-}
-
-// shape makes the curve of the period.
-func (p *period) shape(zone *time.Location) {
-	p.curve = nil
-	if schedule, err := targeting.ParseDayparting(p.hours); err == nil && !schedule.Always() {
-		p.curve = openHours(*p, zone, schedule)
-	}
-}
-
-// openHours makes a curve that is even over the open half-hours of a period.
-func openHours(p period, zone *time.Location, schedule targeting.Dayparting) *pacing.Curve {
-	const piece = 30 * time.Minute
-	n := int(p.end.Sub(p.start) / piece)
-	if n < 1 || n > 48*366 {
-		return nil
-	}
-	weights := make([]uint32, n)
-	for i := range weights {
-		local := p.start.Add(time.Duration(i) * piece).In(zone)
-		weekday := (int(local.Weekday()) + 6) % 7
-		if schedule.Open(uint16(weekday*targeting.HalfHoursPerDay + local.Hour()*2 + local.Minute()/30)) {
-			weights[i] = 1
+	for _, l := range a.t.order {
+		if l.seen == a.edit || l.goneMS != 0 {
+			continue
+		}
+		l.goneMS = max(a.ms, 1)
+		for _, d := range l.days {
+			a.t.takeBack(l, d, false)
 		}
 	}
-	c, err := pacing.NewCurve(piece.Milliseconds(), weights)
-	if err != nil {
-		return nil
-	}
-	return c
 }
 
-// elapsed is the share of the period's traffic that has passed.
-func (p *period) elapsed(now time.Time) money.PPB {
-	ms := now.Sub(p.start).Milliseconds()
-	if p.curve != nil {
-		return p.curve.Elapsed(ms)
-	}
-	total := p.end.Sub(p.start).Milliseconds()
-	switch {
-	case ms <= 0 || total <= 0:
-		return 0
-	case ms >= total:
-		return money.One
-	}
-	return money.PPB(uint64(ms) * uint64(money.One) / uint64(total))
-}
+// spendPage is how many totals are read at a time.
+const spendPage = 10_000

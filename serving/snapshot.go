@@ -129,8 +129,16 @@ func rates(groups []adGroup, ads []servedAd, m *prediction.Model) []adFit {
 // groupHot is the part of a groupState that every request reads. The Treasurer
 // lays it out densely, in the order of the tree, which is that of the snapshot.
 type groupHot struct {
-	pace atomic.Uint64 // money.PPB, set by the Treasurer
-	dry  atomic.Uint32 // Reason: no money left, set on a refused hold, cleared by the Treasurer
+	pace    atomic.Uint64 // money.PPB, at most money.One; set by the Treasurer
+	dry     atomic.Uint32 // Reason: no money left, set on a refused hold, cleared by the Treasurer
+	touched atomic.Uint32 // 1: money moved since the Treasurer's last look
+}
+
+// touch makes the next Tick look at the limits of the ad group.
+func (h *groupHot) touch() {
+	if h.touched.Load() == 0 { // mostly it is 1: the line stays shared
+		h.touched.Store(1)
+	}
 }
 
 // groupState is what an ad group carries from snapshot to snapshot: its limits,
@@ -140,10 +148,14 @@ type groupState struct {
 	id    id.AdGroup
 	index uint32 // dense; stands in tokens
 	*groupHot
-	need   atomic.Int64 // nanos: the hold that was refused; meaningful while dry
-	chain  atomic.Pointer[pacing.Chain]
-	smooth atomic.Bool
+	need      atomic.Int64 // nanos: the hold that was refused; meaningful while dry
+	chain     atomic.Pointer[pacing.Chain]
+	rechained atomic.Int64 // ms: when the chain became another one, 0 never
+	smooth    atomic.Bool
 
-	version int64          // of the ad group; the Treasurer's
-	zone    *time.Location // of its budget days; the Treasurer's
+	version int64     // of the ad group; the Treasurer's
+	zone    *zoneDays // of its budget days; the Treasurer's
+	limits  []*limit  // of its chain; the Treasurer's
+	seen    int64     // edit in which it was in the tree; the Treasurer's
+	goneMS  int64     // steady time when it was found gone, 0: it is in the tree; the Treasurer's
 }

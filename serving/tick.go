@@ -4,106 +4,109 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
+	"mazad/internal/id"
 	"mazad/internal/money"
 	"mazad/ledger"
-	"mazad/pacing"
 )
 
-// schedule is when the slower parts of Tick run next.
+// schedule is when the slower parts of Tick run next, in steady milliseconds.
 type schedule struct {
-	pace   time.Time
-	renew  time.Time
-	delays time.Time
-	last   time.Time // of the previous tick, for rates
-	ticks  uint64
+	pace, renew, delays, forget int64
+	ticks                       uint64
 }
 
-// Intervals of Tick. Leases are looked at on every call; a lease outlives many
-// missed renewals.
+// Intervals of Tick.
 const (
 	paceEvery   = time.Second
 	renewEvery  = time.Minute
 	delaysEvery = 10 * time.Second
+	forgetEvery = time.Minute
 	retryWallet = time.Second      // before asking again for a wallet that has nothing left: it may have been topped up
-	retryEmpty  = 10 * time.Second // before asking again for another limit: edits ask at once
+	retryShared = 10 * time.Second // before asking again for a limit of which others hold something
+	retrySpent  = 5 * time.Minute  // before asking again for one that is spent: only edits change that, and they ask at once
 	forgetTicks = 50               // ticks in which what a dry ad group needs is halved
 	armAhead    = 2 * time.Minute
+	armPage     = 5_000           // limits armed for a new day in one tick
 	firstSlice  = 100_000_000_000 // nanos asked of a wallet whose size is not known yet: 100 units
 	minPaceStep = money.PPB(1000) // a multiplier of 0 is for an empty budget only
+	keepDays    = 14              // of accounts of days that are over
 )
 
 // Tick fetches leases that run low, rolls days, moves the pacing multipliers and
 // readmits ad groups that ran dry. Call it about five times a second, off the
-// request path. An error of the store leaves everything as it is: what is leased
-// can be spent, no more.
+// request path. It looks at what moved since the last call, not at every limit.
+// An error of the store leaves everything as it is: what is leased can be spent,
+// no more. ledger.ErrLifeOver means that this node must stop: it bills nothing
+// any more.
 func (t *Treasurer) Tick(ctx context.Context, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.clockBack(now)
-	err := t.giveBack(ctx)
+	ms := t.steady.advance(now)
+	t.due.ticks++
+	t.ticks.Add(1)
+	for _, z := range t.zones {
+		z.read(now)
+	}
+	err := t.giveBack(ctx, returnPages)
 	if err == nil {
-		err = t.fetch(ctx, now)
+		err = t.fetch(ctx, ms)
 	}
 	t.readmit(now)
-	if !now.Before(t.due.pace) {
-		t.due.pace = now.Add(paceEvery)
-		t.pace(now)
+	if ms >= t.due.pace {
+		t.due.pace = ms + paceEvery.Milliseconds()
+		t.pace(now, ms)
 	}
-	if !now.Before(t.due.delays) {
-		t.due.delays = now.Add(delaysEvery)
+	if ms >= t.due.delays {
+		t.due.delays = ms + delaysEvery.Milliseconds()
 		t.measureDelays()
 	}
-	if err == nil && !now.Before(t.due.renew) {
-		if err = t.cfg.Leases.RenewLeases(ctx, t.cfg.Node, t.cfg.Generation, now.Add(leaseLifetime)); err == nil {
-			t.due.renew = now.Add(renewEvery)
+	t.endLegacy(now, ms)
+	if ms >= t.due.forget {
+		t.due.forget = ms + forgetEvery.Milliseconds()
+		t.forget(ms)
+	}
+	if err == nil && ms >= t.due.renew {
+		if err = t.cfg.Leases.RenewLeases(ctx, t.cfg.Node, t.cfg.Generation, now.Add(t.life.lease)); err == nil {
+			t.due.renew = ms + min(renewEvery, t.life.lease/8).Milliseconds()
 		}
 	}
 	if err != nil {
+		if errors.Is(err, ledger.ErrLifeOver) {
+			t.over.Store(true)
+		}
 		t.stats.AskErrors.Add(1)
 		return fmt.Errorf("leases: %w", err)
 	}
 	return nil
 }
 
-// clockBack forgets what was put off to a time that a clock set back would make
-// far away.
-func (t *Treasurer) clockBack(now time.Time) {
-	if !now.Before(t.due.last) {
-		return
-	}
-	t.due.pace, t.due.renew, t.due.delays = time.Time{}, time.Time{}, time.Time{}
-	for _, l := range t.order {
-		for _, d := range l.days {
-			d.askAfter = time.Time{}
-		}
-	}
-}
-
 // readmit lets the ad groups that ran dry compete again when the hold that was
 // refused would fit now. What it was is forgotten by and by, because prices come
 // down too: the rest of a budget buys a cheaper slot.
 func (t *Treasurer) readmit(now time.Time) {
-	t.due.ticks++
-	t.ticks.Add(1)
-	days := map[*time.Location]int32{}
-	for _, g := range *t.groups.Load() {
-		if g.dry.Load() == 0 {
-			continue
-		}
-		need := g.need.Load()
-		if (uint64(g.index)+t.due.ticks)%forgetTicks == 0 {
-			need /= 2
-			g.need.Store(need)
-		}
-		day, ok := days[g.zone]
-		if !ok {
-			day = pacing.DayKey(now, g.zone)
-			days[g.zone] = day
-		}
-		if chain := g.chain.Load(); chain != nil && t.book.Fits(chain, day, money.Nanos(max(need, 1))) {
-			g.dry.Store(0)
+	for _, z := range t.zones {
+		z.read(now)
+	}
+	for c, chunk := range t.hot {
+		for i := range chunk {
+			if chunk[i].dry.Load() == 0 {
+				continue
+			}
+			g := t.states[c*hotChunk+i]
+			if g == nil {
+				continue
+			}
+			need := g.need.Load()
+			if (uint64(g.index)+t.due.ticks)%forgetTicks == 0 {
+				need /= 2
+				g.need.Store(need)
+			}
+			if chain := g.chain.Load(); chain != nil && t.book.Fits(chain, g.zone.today, money.Nanos(max(need, 1))) {
+				g.dry.Store(0)
+			}
 		}
 	}
 }
@@ -111,329 +114,209 @@ func (t *Treasurer) readmit(now time.Time) {
 // asked is an ask with where its answer goes.
 type asked struct {
 	limit *limit
-	day   int32
+	day   *limitDay
 }
 
-// fetch asks for every limit that runs low, in one call.
-func (t *Treasurer) fetch(ctx context.Context, now time.Time) error {
-	elapsed := now.Sub(t.due.last)
-	t.due.last = now
+// fetch asks for every limit that runs low among those that moved, in few calls.
+func (t *Treasurer) fetch(ctx context.Context, ms int64) error {
+	t.looks = t.looks[:0]
+	t.lookAtTouched(ms)
+	again := t.again
+	t.again = nil
+	for _, l := range again {
+		if l.goneMS == 0 {
+			t.look(l, l.on(l.zone.today))
+			t.look(l, l.on(l.zone.next))
+		}
+	}
+	t.lookAtHungry(ms)
+	t.arm()
+	t.stats.Looks.Add(uint64(len(t.looks)))
 	var asks []ledger.LeaseAsk
 	var to []asked
-	for _, l := range t.order {
-		for _, day := range t.activeDays(l, now) {
-			if ask, ok := t.ask(l, day, now, elapsed); ok {
-				asks, to = append(asks, ask), append(to, asked{l, day})
+	for _, a := range t.looks {
+		if ask, ok := t.ask(a.limit, a.day, ms); ok {
+			asks, to = append(asks, ask), append(to, a)
+		}
+	}
+	return t.grant(ctx, ms, asks, to)
+}
+
+// lookAtTouched finds the ad groups whose money moved.
+func (t *Treasurer) lookAtTouched(ms int64) {
+	for c, chunk := range t.hot {
+		for i := range chunk {
+			if chunk[i].touched.Load() == 0 {
+				continue
 			}
-		}
-	}
-	return t.grant(ctx, now, asks, to)
-}
-
-func (t *Treasurer) grant(ctx context.Context, now time.Time, asks []ledger.LeaseAsk, to []asked) error {
-	for len(asks) > 0 {
-		n := min(len(asks), ledger.MaxLeases)
-		grants, err := t.cfg.Leases.GrantLeases(ctx, t.cfg.Node, t.cfg.Generation, now.Add(leaseLifetime), asks[:n])
-		if err != nil {
-			return err
-		}
-		for i := range grants {
-			t.take(&grants[i], to[i], now)
-		}
-		asks, to = asks[n:], to[n:]
-	}
-	return nil
-}
-
-// take puts a grant into the Book.
-func (t *Treasurer) take(g *ledger.Grant, to asked, now time.Time) {
-	l, d := to.limit, to.limit.at(to.day)
-	d.left, d.known = g.Left, true
-	retry := retryEmpty
-	if l.key.kind == ledger.WalletLimit {
-		l.ceiling, retry = g.Ceiling, retryWallet
-	}
-	if g.Left.Sign() <= 0 {
-		d.askAfter = now.Add(retry)
-	}
-	if added := t.settle(g, l, to.day); added > 0 {
-		t.book.Grant(l.id, to.day, added)
-		t.stats.Granted.Add(1)
-	}
-}
-
-// settle compares the store's account of the lease with ours and returns how
-// much of the grant may be held. Money of an answer that never arrived is in the
-// account: it comes on top. A lease that the store let expire (a clock that
-// jumped, a store that was away) is void: what was not held of it goes out of
-// the Book, and the rest is paid for by what is granted anew.
-func (t *Treasurer) settle(g *ledger.Grant, l *limit, day int32) money.Nanos {
-	d := l.at(day)
-	if g.Lease.Spent.Cmp(d.posted) < 0 { // the account was deleted and begun anew
-		d.forgotten = d.forgotten.Add(d.posted)
-	}
-	d.posted = g.Lease.Spent
-	gap := g.Lease.Granted.Sub(d.leased).Sub(g.Added)
-	added := g.Added
-	switch {
-	case gap.Sign() > 0:
-		if left := g.Lease.Outstanding().Sub(added); left.Cmp(gap) < 0 {
-			gap = left
-		}
-		added = added.Add(gap)
-	case gap.Sign() < 0:
-		t.stats.Voided.Add(1)
-		t.book.TakeBack(l.id, day, money.MaxNanos)
-		if totals, ok := t.book.Snapshot(l.id, day); ok {
-			d.owed = totals.Billed.AddNanos(totals.Held).Sub(d.posted).Sub(d.forgotten)
-		}
-	}
-	d.leased = g.Lease.Granted
-	if d.owed.Sign() > 0 {
-		pay := d.owed
-		if added.Cmp(pay) < 0 {
-			pay = added
-		}
-		d.owed, added = d.owed.Sub(pay), added.Sub(pay)
-	}
-	return max(added.Clamp(), 0)
-}
-
-// activeDays are the days of a limit that may be spent now: today, and tomorrow
-// shortly before midnight. Days that are over are closed when their last click
-// token has expired.
-func (t *Treasurer) activeDays(l *limit, now time.Time) []int32 {
-	if !l.key.kind.Daily() {
-		return lifetime
-	}
-	today := pacing.DayKey(now, l.zone)
-	days := []int32{today}
-	if next := pacing.DayKey(now.Add(armAhead), l.zone); next != today {
-		days = append(days, next)
-	}
-	for _, day := range days {
-		if !t.book.Arm(l.id, day) {
-			t.retire(l, today)
-			t.book.Arm(l.id, day)
-		}
-	}
-	return days
-}
-
-var lifetime = []int32{0}
-
-// retire closes the days before yesterday. What was not spent of their leases
-// runs out with the lease.
-func (t *Treasurer) retire(l *limit, today int32) {
-	for day := range l.days {
-		if day < today {
-			t.takeBack(l, day)
-			if _, ok := t.book.Retire(l.id, day); ok {
-				delete(l.days, day)
+			chunk[i].touched.Store(0)
+			g := t.states[c*hotChunk+i]
+			if g == nil {
+				continue
+			}
+			for _, l := range g.limits {
+				t.move(l, ms)
+				t.look(l, l.on(g.zone.today))
 			}
 		}
 	}
 }
 
-// takeBack takes what can be spent of a limit out of the Book, to be given back.
-func (t *Treasurer) takeBack(l *limit, day int32) {
-	took := t.book.TakeBack(l.id, day, money.MaxNanos)
-	if took <= 0 {
-		return
+// lookAtHungry finds the limits that could not be filled and may be tried again.
+func (t *Treasurer) lookAtHungry(ms int64) {
+	kept := t.hungry[:0]
+	for _, a := range t.hungry {
+		today := a.limit.on(a.limit.zone.today)
+		switch {
+		case a.limit.goneMS != 0 || a.day.day != 0 && a.day.day != today && a.day.day != a.limit.on(a.limit.zone.next):
+			a.day.hungry = false
+		case ms < a.day.askAfter:
+			kept = append(kept, a)
+		default:
+			a.day.hungry = false
+			t.look(a.limit, a.day.day)
+		}
 	}
-	d := l.at(day)
-	d.leased = d.leased.AddNanos(-took)
-	t.back = append(t.back, ledger.LeaseReturn{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Amount: money.SumOf(took)})
+	clear(t.hungry[len(kept):])
+	t.hungry = kept
 }
 
-// giveBack returns to the store what was taken out of the Book. What the store
-// cannot take now is kept for the next time; what it does not know any more,
-// because the lease has expired, is nobody's.
-func (t *Treasurer) giveBack(ctx context.Context) error {
-	for len(t.back) > 0 {
-		n := returnable(t.back)
-		err := t.cfg.Leases.ReturnLeases(ctx, t.cfg.Node, t.cfg.Generation, t.back[:n])
-		if unknown := errors.Is(err, ledger.ErrInvalid) || errors.Is(err, ledger.ErrNotFound); unknown && n > 1 {
-			err = t.giveBackOneByOne(ctx, n)
-		} else if unknown {
-			err = nil
-		}
-		if err != nil {
-			return fmt.Errorf("return leases: %w", err)
-		}
-		t.back = t.back[n:]
-	}
-	t.back = nil
-	return nil
-}
-
-func (t *Treasurer) giveBackOneByOne(ctx context.Context, n int) error {
-	for i := range n {
-		err := t.cfg.Leases.ReturnLeases(ctx, t.cfg.Node, t.cfg.Generation, t.back[i:i+1])
-		if err != nil && !errors.Is(err, ledger.ErrInvalid) && !errors.Is(err, ledger.ErrNotFound) {
-			t.back = t.back[i:]
-			return err
-		}
-	}
-	return nil
-}
-
-// returnable is how many of the returns go into one call: the store takes a limit
-// once.
-func returnable(back []ledger.LeaseReturn) int {
-	seen := make(map[ledger.Limit]bool, len(back))
-	for i, b := range back {
-		if seen[b.Limit] || i == ledger.MaxLeases {
-			return i
-		}
-		seen[b.Limit] = true
-	}
-	return len(back)
-}
-
-// ask decides how much more of a limit to fetch.
-func (t *Treasurer) ask(l *limit, day int32, now time.Time, elapsed time.Duration) (ledger.LeaseAsk, bool) {
-	d := l.at(day)
-	totals, ok := t.book.Snapshot(l.id, day)
-	if !ok {
-		return ledger.LeaseAsk{}, false
-	}
-	if ms := elapsed.Milliseconds(); ms > 0 && ms < time.Minute.Milliseconds() {
-		delta := totals.Billed.Sub(d.billed).Clamp()
-		d.perSecond = (d.perSecond*7 + max(delta, 0)*1000/money.Nanos(ms)) / 8
-	}
-	d.billed = totals.Billed
-	if now.Before(d.askAfter) {
-		return ledger.LeaseAsk{}, false
-	}
-	want := t.want(l, d, &totals)
-	if want <= 0 {
-		return ledger.LeaseAsk{}, false
-	}
-	return ledger.LeaseAsk{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: day}, Ceiling: l.ceiling, Want: money.SumOf(want)}, true
-}
-
-func (t *Treasurer) want(l *limit, d *limitDay, totals *pacing.Totals) money.Nanos {
-	if l.key.kind == ledger.WalletLimit && !d.known {
-		return firstSlice
-	}
-	left := d.left
-	if !d.known {
-		left = l.ceiling
-	}
-	want := t.cfg.Leaser.Grant(&pacing.Position{
-		Limit: l.ceiling, Spent: l.ceiling.Sub(left), Avail: totals.Avail, PerSecond: d.perSecond,
-	})
-	if totals.Avail < l.least {
-		want = max(want, 2*l.least-totals.Avail)
-	}
-	if want > 0 {
-		want += min(max(d.owed.Clamp(), 0), money.MaxNanos-want)
-	}
-	if want == 0 && totals.Avail == 0 && d.known {
-		want = max(l.least, 1) // nothing left by the last answer: ask whether that has changed
-	}
-	return want
-}
-
-// refill fetches more of a chain at once, while a beacon waits: a click that is
-// dearer than what happens to be leased is not given away while there is
-// budget. It ends with ctx: a redirect does not wait for the store.
-func (t *Treasurer) refill(ctx context.Context, chain *pacing.Chain, day int32, price money.Nanos) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	if !t.mu.lockUntil(ctx) {
-		return false
-	}
-	defer t.mu.Unlock()
-	now := t.cfg.Clock.Now()
-	var asks []ledger.LeaseAsk
-	var to []asked
-	for _, l := range t.order {
-		if !inChain(chain, l.id) {
-			continue
-		}
-		at := int32(0)
-		if l.key.kind.Daily() {
-			at = day
-		}
-		totals, ok := t.book.Snapshot(l.id, at)
-		if !ok {
-			return false
-		}
-		if totals.Avail >= price {
-			continue
-		}
-		if d := l.at(at); d.known && d.left.Sign() <= 0 && now.Before(d.askAfter) {
-			return false
-		}
-		asks = append(asks, ledger.LeaseAsk{Limit: ledger.Limit{Kind: l.key.kind, Owner: l.key.owner, Day: at}, Ceiling: l.ceiling, Want: money.SumOf(price + l.least)})
-		to = append(to, asked{l, at})
-	}
-	if len(asks) == 0 {
-		return true // somebody gave something back meanwhile
-	}
-	t.stats.Refills.Add(1)
-	return t.grant(ctx, now, asks, to) == nil
-}
-
-func inChain(c *pacing.Chain, id pacing.LimitID) bool {
-	for _, have := range c {
-		if have == id && id != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// pace moves the controllers and writes the multiplier of every ad group: the
-// smallest along its chain.
-func (t *Treasurer) pace(now time.Time) {
-	multiplier := make(map[pacing.LimitID]money.PPB, len(t.order))
-	for _, l := range t.order {
-		if !l.paced {
-			continue
-		}
-		day := l.day(now)
-		if l.key.kind.Daily() && !now.Before(l.period.end) { // a new day: another weekday's hours, nothing spent
-			next := pacing.DayAt(now, l.zone)
-			l.period.start, l.period.end = next.Start, next.End
-			l.period.shape(l.zone)
-			l.pacer.Roll()
-		}
-		totals, ok := t.book.Snapshot(l.id, day)
-		if !ok {
-			continue
-		}
-		spent := l.at(day).base.Add(totals.Billed).AddNanos(totals.Held)
-		l.pace = l.pacer.Tick(&pacing.Tick{Budget: l.ceiling, Spent: spent, Elapsed: l.period.elapsed(now)})
-		multiplier[l.id] = max(l.pace, minPaceStep)
-	}
-	for _, g := range *t.groups.Load() {
-		pace := money.One
-		if chain := g.chain.Load(); chain != nil && g.smooth.Load() {
-			for _, id := range chain {
-				if m, ok := multiplier[id]; ok && m < pace {
-					pace = m
+// arm opens new days, a page of limits a tick: they are armed ahead.
+func (t *Treasurer) arm() {
+	room := armPage
+	for _, z := range t.zones {
+		for len(z.arming) > 0 && room > 0 {
+			job := &z.arming[0]
+			for ; job.at < len(z.limits) && room > 0; job.at, room = job.at+1, room-1 {
+				if l := z.limits[job.at]; l.goneMS == 0 {
+					t.retire(l)
+					t.look(l, l.on(job.day))
 				}
 			}
+			if job.at == len(z.limits) {
+				z.arming = z.arming[1:]
+			}
 		}
-		g.pace.Store(uint64(pace))
 	}
 }
 
-// measureDelays sets how long the expected cost of a click or a view is held.
-func (t *Treasurer) measureDelays() {
-	for i, hold := range []interface{ Store(int64) }{&t.clicks, &t.views} {
-		if t.delays[i].Count() < 100 {
-			continue
-		}
-		ms, _ := t.delays[i].Quantile(money.One / 100 * 95)
-		hold.Store(min(max(ms, minDelay.Milliseconds()), maxDelay.Milliseconds()))
-		if t.delays[i].Count() > 100_000 {
-			t.delays[i].Halve()
+// look puts a day of a limit on the list of this tick, armed.
+func (t *Treasurer) look(l *limit, day int32) {
+	d := l.at(day)
+	if d.looked == t.due.ticks {
+		return
+	}
+	d.looked = t.due.ticks
+	if l.key.kind.Recurs() && !t.book.Arm(l.id, day) {
+		if t.retire(l); !t.book.Arm(l.id, day) {
+			t.again = append(t.again, l) // something is held there still
+			return
 		}
 	}
+	t.looks = append(t.looks, asked{l, d})
+}
+
+// forget removes the ad groups and limits that are gone for longer than any token
+// of theirs lives.
+func (t *Treasurer) forget(ms int64) {
+	if len(t.emptied) > 0 && ms-t.emptiedMS >= forgetEvery.Milliseconds() {
+		for _, id := range t.emptied {
+			t.book.Remove(id)
+		}
+		t.emptied = nil
+	}
+	before := ms - (clickLifetime + time.Hour).Milliseconds()
+	var gone []*groupState
+	for _, g := range t.states {
+		if g != nil && g.goneMS != 0 && g.goneMS < before {
+			gone = append(gone, g)
+		}
+	}
+	if len(gone) > 0 {
+		groups := make(map[id.AdGroup]*groupState, len(*t.groups.Load()))
+		for k, g := range *t.groups.Load() {
+			groups[k] = g
+		}
+		for _, g := range gone {
+			delete(groups, g.id)
+			g.chain.Store(nil)
+			t.states[g.index-1] = nil
+			t.free = append(t.free, int(g.index-1))
+		}
+		t.groups.Store(&groups)
+	}
+	kept := t.order[:0]
+	for _, l := range t.order {
+		if l.goneMS == 0 || l.goneMS >= before || !t.remove(l) {
+			kept = append(kept, l)
+		}
+	}
+	if len(kept) < len(t.order) {
+		clear(t.order[len(kept):])
+		t.order = kept
+		for _, z := range t.zones {
+			z.limits, z.arming = without(z.limits, t.limits), nil
+			z.arming = append(z.arming, arming{day: z.today}, arming{day: z.next})
+		}
+	}
+}
+
+func without(limits []*limit, have map[limitKey]*limit) []*limit {
+	kept := limits[:0]
+	for _, l := range limits {
+		if have[l.key] == l {
+			kept = append(kept, l)
+		}
+	}
+	clear(limits[len(kept):])
+	return kept
+}
+
+// remove takes a limit out of the Book; false while something is held in it.
+func (t *Treasurer) remove(l *limit) bool {
+	for _, d := range l.days {
+		t.takeBack(l, d, true)
+		if l.key.kind.Recurs() {
+			t.book.Retire(l.id, d.day)
+		}
+	}
+	if _, ok := t.book.Remove(l.id); !ok {
+		return false
+	}
+	delete(t.limits, l.key)
+	delete(t.byID, l.id)
+	t.stats.Forgotten.Add(1)
+	return true
+}
+
+// retire closes the days before yesterday and those after tomorrow (a clock had
+// jumped), and forgets the accounts of days long over.
+func (t *Treasurer) retire(l *limit) {
+	if !l.key.kind.Recurs() {
+		return
+	}
+	first, last := l.on(ledger.AddDays(l.zone.today, -1)), l.on(ledger.AddDays(l.zone.today, 1))
+	if l.key.kind.Weekly() {
+		first = l.on(ledger.AddDays(l.zone.today, -7))
+	}
+	old := ledger.AddDays(l.zone.today, -keepDays)
+	kept := l.days[:0]
+	for _, d := range l.days {
+		if d.day < first || d.day > last {
+			t.takeBack(l, d, false)
+			if totals, ok := t.book.Retire(l.id, d.day); ok {
+				d.retired = d.retired.Add(totals.Billed)
+				d.billed = money.Sum{}
+			}
+		}
+		if _, open := t.book.Snapshot(l.id, d.day); open || d.day >= old {
+			kept = append(kept, d)
+		} else { // the account begins anew should the day ever come back
+			t.takeBack(l, d, true)
+		}
+	}
+	clear(l.days[len(kept):])
+	l.days = kept
 }
 
 // Close gives back what is leased and not held, so that the next life starts
@@ -443,14 +326,14 @@ func (t *Treasurer) Close(ctx context.Context, now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, l := range t.order {
-		for day := range l.days {
-			t.takeBack(l, day)
+		for _, d := range l.days {
+			t.takeBack(l, d, false)
 		}
 	}
-	if err := t.giveBack(ctx); err != nil {
+	if err := t.giveBack(ctx, math.MaxInt); err != nil {
 		return err
 	}
-	if err := t.cfg.Leases.CloseGeneration(ctx, t.cfg.Node, t.cfg.Generation, now.Add(holdLifetime+settleTime)); err != nil {
+	if err := t.cfg.Leases.CloseGeneration(ctx, t.cfg.Node, t.cfg.Generation, now.Add(t.life.hold+t.life.settle)); err != nil {
 		return fmt.Errorf("close the generation: %w", err)
 	}
 	return nil

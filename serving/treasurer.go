@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mazad/audience"
+	"mazad/campaign"
 	"mazad/events"
 	"mazad/internal/clock"
 	"mazad/internal/id"
@@ -17,11 +18,12 @@ import (
 
 // Leases is the store that decides how much this node may spend.
 type Leases interface {
-	GrantLeases(ctx context.Context, node uint16, generation uint32, expires time.Time, asks []ledger.LeaseAsk) ([]ledger.Grant, error)
+	BeginLife(ctx context.Context, node uint16, generation uint32, expires time.Time) error
+	GrantLeases(ctx context.Context, node uint16, generation uint32, asks []ledger.LeaseAsk) ([]ledger.Grant, error)
 	ReturnLeases(ctx context.Context, node uint16, generation uint32, back []ledger.LeaseReturn) error
 	RenewLeases(ctx context.Context, node uint16, generation uint32, expires time.Time) error
 	CloseGeneration(ctx context.Context, node uint16, generation uint32, expires time.Time) error
-	Leases(ctx context.Context) ([]ledger.Lease, error)
+	Leases(ctx context.Context, node uint16) ([]ledger.Lease, error)
 	Spend(ctx context.Context, q ledger.SpendQuery) ([]ledger.LimitSpend, error)
 }
 
@@ -35,14 +37,20 @@ type TreasurerConfig struct {
 	MaxCells   int    // of the Book; 0: pacing's default
 	MaxHolds   int    // outstanding tokens; 0: pacing's default
 	Leaser     pacing.Leaser
+	Token      time.Duration // how long an impression token lives; 0: 30 minutes
 }
 
 // Treasurer keeps the money of one node: the limits of every ad group as leased
 // from the store, what is held for tokens that are out, and the pacing
 // multipliers. The request path only touches atomics; Apply, Tick and Close
 // share a mutex that the request path never takes.
+//
+// Time: budgets follow the wall clock, because days do. What must last a while
+// (holds, retries, renewals) is counted on a steady clock of the treasurer's own,
+// which a jump of the wall clock does not move.
 type Treasurer struct {
 	cfg    TreasurerConfig
+	life   lifetimes
 	book   *pacing.Book
 	holds  *pacing.Holds
 	delays [2]pacing.Delays // clicks, views
@@ -50,17 +58,29 @@ type Treasurer struct {
 	views  atomic.Int64
 
 	groups atomic.Pointer[map[id.AdGroup]*groupState] // replaced whole by Apply
+	legacy atomic.Pointer[legacy]                     // replaced whole when it has run out
+	over   atomic.Bool                                // the store says that a later life has begun: bill nothing
+	nodes  atomic.Uint64                              // how many share a budget
+	steady steadyClock
 
-	mu     gate // guards what follows
-	limits map[limitKey]*limit
-	order  []*limit // the order of Tick, for repeatable runs
-	legacy legacy
-	back   []ledger.LeaseReturn // taken out of the Book, not yet given back to the store
-	due    schedule
-	groupN uint32
-	hot    []groupHot // not given out yet
-
-	leftOut error
+	mu        gate // guards what follows
+	limits    map[limitKey]*limit
+	byID      map[pacing.LimitID]*limit
+	order     []*limit      // in the order of Apply, for repeatable runs
+	states    []*groupState // by index-1; nil once forgotten
+	hot       [][]groupHot  // chunks of the states' hot parts, in the same order
+	zones     []*zoneDays
+	free      []int            // indexes of states that were forgotten
+	again     []*limit         // to be looked at by the next tick: new, edited, not answered
+	hungry    []asked          // the store had nothing left
+	looks     []asked          // of the running tick
+	pacing    []*limit         // whose controllers run
+	back      []returning      // taken out of the Book, not yet given back to the store
+	emptied   []pacing.LimitID // cells of the legacy that nobody finds any more
+	emptiedMS int64
+	due       schedule
+	edits     int64 // calls of Apply that ended well
+	leftOut   error
 
 	ticks atomic.Uint64 // calls of Tick
 
@@ -90,24 +110,45 @@ type TreasurerStats struct {
 	Refills    atomic.Uint64 // leases fetched while a beacon waited
 	FreeLimit  atomic.Uint64 // delivered free: over a limit
 	FreeOld    atomic.Uint64 // delivered free: the lease of its life is gone
+	FreeOver   atomic.Uint64 // delivered free: this life is over
+	Unrefunded atomic.Uint64 // records lost on their way to the disk whose money stays set aside
 	Expired    atomic.Uint64 // holds released unused
 	LegacyLost atomic.Uint64 // leases of earlier lives that found no room in the Book
-	Voided     atomic.Uint64 // leases that the store let expire under us
+	Voided     atomic.Uint64 // leases that the store has less of than we: a mistake
+	Forgotten  atomic.Uint64 // limits taken out of the Book: their ad groups are gone
+	Looks      atomic.Uint64 // limits that ticks looked at
 }
 
 // Token lifetimes and the lease that must outlive them.
 const (
 	holdLifetime  = 30 * time.Minute // an impression token
-	settleTime    = time.Minute      // from a verdict until it is posted; a lease must not be freed in between
-	leaseLifetime = holdLifetime + 10*time.Minute
+	clickLifetime = 24 * time.Hour   // the token of a click or view
+	settleTime    = time.Minute      // from a verdict until it is posted
+	leaseSlack    = 10 * time.Minute // a lease outlives many missed renewals
+	leaseLifetime = holdLifetime + leaseSlack
 	defaultDelay  = 5 * time.Minute // of a click, before any was measured
 	minDelay      = 10 * time.Second
 	maxDelay      = holdLifetime
 )
 
+// lifetimes are the constants above, or what TreasurerConfig.Token makes of them.
+type lifetimes struct{ hold, lease, settle time.Duration }
+
+// lifetimesOf scales everything that depends on how long an impression token
+// lives.
+func lifetimesOf(token time.Duration) lifetimes {
+	if token == 0 {
+		return lifetimes{holdLifetime, leaseLifetime, settleTime}
+	}
+	return lifetimes{token, token + token/3, token / 30}
+}
+
 // OpenTreasurer opens the money of a new life. The ledger must have posted
 // everything that earlier lives acknowledged.
 func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error) {
+	if cfg.Token < 0 || cfg.Token > 24*time.Hour {
+		return nil, fmt.Errorf("serving: the lifetime of an impression token is %s, want up to 24h", cfg.Token)
+	}
 	if cfg.Clock == nil || cfg.Leases == nil || cfg.Frequency == nil || cfg.Generation == 0 {
 		return nil, fmt.Errorf("serving: Clock, Leases, Frequency and a generation are required")
 	}
@@ -122,10 +163,18 @@ func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &Treasurer{cfg: cfg, book: book, holds: holds, limits: map[limitKey]*limit{}, mu: make(gate, 1)}
+	t := &Treasurer{
+		cfg: cfg, life: lifetimesOf(cfg.Token), book: book, holds: holds,
+		limits: map[limitKey]*limit{}, byID: map[pacing.LimitID]*limit{}, mu: make(gate, 1),
+	}
+	t.steady.advance(cfg.Clock.Now())
+	t.nodes.Store(max(cfg.Leaser.Nodes, 1))
 	t.groups.Store(&map[id.AdGroup]*groupState{})
 	t.clicks.Store(defaultDelay.Milliseconds())
 	t.views.Store(defaultDelay.Milliseconds())
+	if err := cfg.Leases.BeginLife(ctx, cfg.Node, cfg.Generation, cfg.Clock.Now().Add(t.life.lease)); err != nil {
+		return nil, fmt.Errorf("begin life %d of node %d: %w", cfg.Generation, cfg.Node, err)
+	}
 	if err := t.openLegacy(ctx); err != nil {
 		return nil, fmt.Errorf("read the leases of earlier lives: %w", err)
 	}
@@ -147,16 +196,21 @@ func (t *Treasurer) Pacing() (pacing.BookStats, pacing.HoldsStats) {
 	return t.book.Stats(), t.holds.Stats()
 }
 
+// SetNodes says how many nodes share the budgets: what is left of one is leased
+// in so many parts. It may be called from any goroutine.
+func (t *Treasurer) SetNodes(n int) { t.nodes.Store(uint64(min(max(n, 1), campaign.MaxNodes))) }
+
 func (t *Treasurer) state(g id.AdGroup) *groupState { return (*t.groups.Load())[g] }
 
 // hold sets h.amount aside in the chain of the ad group, or says what refused.
 // A refusal takes the ad group out of the running until the next Tick.
 func (t *Treasurer) hold(h *holding) Reason {
 	chain := h.group.chain.Load()
-	if chain == nil {
+	if chain == nil || t.over.Load() {
 		return ReasonBudget
 	}
 	ok, place := t.book.Hold(chain, h.day, h.amount)
+	h.group.touch()
 	if ok {
 		h.chain = chain
 		return ReasonNone
@@ -179,33 +233,36 @@ func (t *Treasurer) release(h *holding) {
 }
 
 // remember keeps a hold until its token expires and returns the token's serial.
-func (t *Treasurer) remember(h *holding, billing Billing, now time.Time) (serial uint64, ok bool) {
+func (t *Treasurer) remember(h *holding, billing Billing) (serial uint64, ok bool) {
 	e := pacing.Entry{Amount: h.amount, AdGroup: uint64(h.group.index), Frequency: uint64(h.frequency), Day: h.day}
 	if h.chain != nil {
 		e.Chain = *h.chain
 	}
-	expiry := now.Add(holdLifetime).UnixMilli()
+	life := t.life.hold.Milliseconds()
 	if billing != BillingCPM {
 		e.Class = pacing.PerEvent
 		// This hold ends before the token does, so the reservation of the
 		// frequency cap cannot ride on it: it is final when the ad goes out.
 		e.Frequency = 0
-		wait := t.clicks.Load()
-		if billing == BillingCPV {
-			wait = t.views.Load()
+		if life = t.clicks.Load(); billing == BillingCPV {
+			life = t.views.Load()
 		}
-		expiry = now.UnixMilli() + wait
 	}
-	serial, ok = t.holds.Put(&e, expiry)
+	serial, ok = t.holds.Put(&e, t.steady.ms()+life)
 	if ok && e.Class == pacing.PerEvent {
 		t.cfg.Frequency.Commit(h.frequency)
 	}
 	return serial, ok
 }
 
+// ours tells a token of this life.
+func (t *Treasurer) ours(tok *events.Token) bool {
+	return tok.ID.Generation == t.cfg.Generation && tok.ID.Partition == t.cfg.Node
+}
+
 // shown makes the frequency reservation of an impression final.
 func (t *Treasurer) shown(tok *events.Token) {
-	if tok.ID.Generation != t.cfg.Generation {
+	if !t.ours(tok) {
 		return
 	}
 	if f, ok := t.holds.TakeFrequency(tok.ID.Serial); ok {
@@ -215,7 +272,7 @@ func (t *Treasurer) shown(tok *events.Token) {
 
 // lose releases the hold of an auction that was lost at an exchange.
 func (t *Treasurer) lose(tok *events.Token) {
-	if tok.ID.Generation != t.cfg.Generation {
+	if !t.ours(tok) {
 		return
 	}
 	if e, ok := t.holds.Take(tok.ID.Serial); ok {
@@ -231,11 +288,18 @@ func (t *Treasurer) drop(e *pacing.Entry) {
 // commit bills price against the hold of the token, or says why the event is
 // delivered free.
 func (t *Treasurer) commit(ctx context.Context, tok *events.Token, price money.Nanos) (billed money.Nanos, free events.Reason) {
-	if tok.ID.Generation != t.cfg.Generation {
+	if t.over.Load() {
+		t.stats.FreeOver.Add(1)
+		return 0, events.ReasonPreviousLife
+	}
+	if !t.ours(tok) {
 		return t.commitLegacy(tok, price)
 	}
 	var chain, since pacing.Chain // since: limits that came after the hold
 	day, held := tok.Day, money.Nanos(0)
+	if g := t.state(tok.AdGroup); g != nil {
+		g.touch()
+	}
 	if e, ok := t.holds.Take(tok.ID.Serial); ok {
 		chain, day, held = e.Chain, e.Day, e.Amount
 		since = t.limitsSince(tok.AdGroup, &chain)
@@ -302,20 +366,30 @@ func (t *Treasurer) measure(tok *events.Token) {
 	}
 }
 
-// refund takes back what a record billed that never reached the disk.
+// refund takes back what a record billed that never reached the disk. Where the
+// limits of the ad group have changed since, it cannot be told which of them were
+// billed, and the money stays set aside: nobody's, never somebody's twice.
 func (t *Treasurer) refund(rec *events.Record) {
 	g := t.state(rec.AdGroup)
-	if g == nil || rec.Token.Generation != t.cfg.Generation {
+	if g == nil || rec.Token.Generation != t.cfg.Generation || rec.Token.Partition != t.cfg.Node {
+		return
+	}
+	if at := g.rechained.Load(); at != 0 && rec.TimeMS <= at+refundSlack.Milliseconds() {
+		t.stats.Unrefunded.Add(1)
 		return
 	}
 	if chain := g.chain.Load(); chain != nil {
 		t.book.Refund(chain, rec.Day, rec.BilledNanos)
+		g.touch()
 	}
 }
 
+// refundSlack covers a clock that jumped between a verdict and an edit.
+const refundSlack = 3 * time.Hour
+
 // Sweep releases the holds whose tokens have expired. Call it every second.
 func (t *Treasurer) Sweep(now time.Time) {
-	n := t.holds.Expire(now.UnixMilli(), sweepLimit, t.drop)
+	n := t.holds.Expire(t.steady.advance(now), sweepLimit, t.drop)
 	t.stats.Expired.Add(uint64(n))
 }
 

@@ -96,6 +96,16 @@ func (s *stage) publishInTiers(t testing.TB, first int) {
 	s.engine.Publish(snap)
 }
 
+// pass lets time pass as it does: in small steps, with holds expiring.
+func (s *stage) pass(d time.Duration) {
+	for d > 0 {
+		step := min(d, maxStep)
+		s.clock.Advance(step)
+		s.treasurer.Sweep(s.clock.Now())
+		d -= step
+	}
+}
+
 func userName(i int) string { return fmt.Sprintf("user-%d", i) }
 
 // request writes the i-th request of the workload.

@@ -200,8 +200,8 @@ type listed struct {
 	leases []ledger.Lease
 }
 
-func (l *listed) ListNodes(context.Context) ([]campaign.Node, error) { return l.nodes, nil }
-func (l *listed) Leases(context.Context) ([]ledger.Lease, error)     { return l.leases, nil }
+func (l *listed) ListNodes(context.Context) ([]campaign.Node, error)     { return l.nodes, nil }
+func (l *listed) Leases(context.Context, uint16) ([]ledger.Lease, error) { return l.leases, nil }
 
 // TestTheTokensOfADeadNodeAreFree: a node whose beat stands still for longer than
 // any lease is stood in for, and its clicks are counted and cost nothing. One

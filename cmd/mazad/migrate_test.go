@@ -143,7 +143,7 @@ func answersOf(ctx context.Context, db *sqldb.DB) (out any, err error) {
 	ask("tree", tree, e)
 	changes, e := cs.Changes(ctx, tree.Advertisers[0].ID, campaign.Paging{})
 	ask("changes", changes.Total, e)
-	leases, e := ls.Leases(ctx)
+	leases, e := ls.Leases(ctx, 0)
 	ask("leases", leases, e)
 	trial, e := ls.Trial(ctx)
 	ask("trial", trial, e)

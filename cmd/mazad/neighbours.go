@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +21,7 @@ type neighbours struct {
 		ListNodes(ctx context.Context) ([]campaign.Node, error)
 	}
 	leases interface {
-		Leases(ctx context.Context) ([]ledger.Lease, error)
+		Leases(ctx context.Context, node uint16) ([]ledger.Lease, error)
 	}
 	relay  *ads.Relay
 	clock  clock.Clock
@@ -88,17 +87,15 @@ func (b *neighbours) refresh(ctx context.Context) error {
 
 // stillLeased takes out of gone who may still spend by the store's account.
 func (b *neighbours) stillLeased(ctx context.Context, gone map[uint16]bool) error {
-	if !slices.Contains(slices.Collect(maps.Values(gone)), true) {
-		return nil
-	}
-	leases, err := b.leases.Leases(ctx)
-	if err != nil {
-		return err
-	}
-	for _, l := range leases {
-		if l.Outstanding().Sign() > 0 && l.ExpiresAt.After(b.clock.Now()) {
-			gone[l.Node] = false
+	for node, silent := range gone {
+		if !silent {
+			continue
 		}
+		leases, err := b.leases.Leases(ctx, node)
+		if err != nil {
+			return err
+		}
+		gone[node] = len(leases) == 0
 	}
 	return nil
 }

@@ -164,15 +164,9 @@ func (s *Store) canPay(ctx context.Context, tx sqldb.Tx, wallet *accountRow, amo
 	if err != nil {
 		return err
 	}
-	through, err := through(ctx, tx)
-	if err != nil {
-		return err
-	}
 	free := wallet.Credits.money().Sub(wallet.Debits.money())
 	for _, l := range leases[limit] {
-		if l.ExpiresMS > through {
-			free = free.Sub(l.lease().Outstanding())
-		}
+		free = free.Sub(l.lease().Outstanding())
 	}
 	if free.Cmp(amount) < 0 {
 		return problem(ledger.ErrConflict, "amount", amount, "the wallet has %s that is not spent or about to be", free)

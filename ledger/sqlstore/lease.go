@@ -3,8 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
+	"slices"
 
 	"mazad/internal/money"
 	"mazad/internal/sqldb"
@@ -14,13 +13,16 @@ import (
 )
 
 // GrantLeases implements ledger.Store.
-func (s *Store) GrantLeases(ctx context.Context, node uint16, generation uint32, expires time.Time, asks []ledger.LeaseAsk) (out []ledger.Grant, err error) {
+func (s *Store) GrantLeases(ctx context.Context, node uint16, generation uint32, asks []ledger.LeaseAsk) (out []ledger.Grant, err error) {
 	limits, err := checkAsks(asks)
 	if err != nil {
 		return nil, err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		g := granting{node: int64(node), generation: int64(generation), expiresMS: expires.UnixMilli()}
+		if _, err := living(ctx, tx, node, generation); err != nil {
+			return err
+		}
+		g := granting{node: int64(node), generation: int64(generation)}
 		if err := g.read(ctx, tx, limits); err != nil {
 			return err
 		}
@@ -28,8 +30,7 @@ func (s *Store) GrantLeases(ctx context.Context, node uint16, generation uint32,
 		changed := make([]leaseRow, 0, len(asks))
 		for i, a := range asks {
 			var row leaseRow
-			out[i], row = g.grant(a)
-			if row.Granted != (sum{}) || row.ExpiresMS != 0 {
+			if out[i], row = g.grant(a); out[i].Added.Sign() > 0 {
 				changed = append(changed, row)
 			}
 		}
@@ -64,11 +65,14 @@ func checkAsks(asks []ledger.LeaseAsk) ([]ledger.Limit, error) {
 }
 
 func checkLimit(field string, l ledger.Limit) error {
-	if l.Kind < ledger.AdGroupDay || l.Kind > ledger.WalletLimit || l.Owner <= 0 {
+	if l.Kind < ledger.AdGroupDay || l.Kind > ledger.CampaignWeek || l.Owner <= 0 {
 		return problem(ledger.ErrInvalid, field, uint8(l.Kind), "is not a limit")
 	}
-	if l.Kind.Daily() != (l.Day != 0) {
-		return problem(ledger.ErrInvalid, field+".day", l.Day, "must be yyyymmdd for a daily limit and 0 for another")
+	if l.Kind.Recurs() != (l.Day != 0) {
+		return problem(ledger.ErrInvalid, field+".day", l.Day, "must be yyyymmdd for a daily or weekly limit and 0 for another")
+	}
+	if l.Kind.Weekly() && ledger.WeekOf(l.Day) != l.Day {
+		return problem(ledger.ErrInvalid, field+".day", l.Day, "must be the Monday of the week, %d", ledger.WeekOf(l.Day))
 	}
 	return nil
 }
@@ -76,17 +80,12 @@ func checkLimit(field string, l ledger.Limit) error {
 // granting is one call of GrantLeases.
 type granting struct {
 	node, generation int64
-	expiresMS        int64
-	throughMS        int64
 	spend            map[ledger.Limit]spendRow
 	leases           map[ledger.Limit][]leaseRow
 	funded           map[int64]money.Sum // of wallets
 }
 
 func (g *granting) read(ctx context.Context, tx sqldb.Tx, limits []ledger.Limit) (err error) {
-	if g.throughMS, err = through(ctx, tx); err != nil {
-		return err
-	}
 	if g.spend, err = spendOf(ctx, tx, limits); err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (g *granting) read(ctx context.Context, tx sqldb.Tx, limits []ledger.Limit)
 	})
 }
 
-// grant decides one ask. The row is to be written unless it is zero.
+// grant decides one ask; the row is to be written when something was added.
 func (g *granting) grant(a ledger.LeaseAsk) (ledger.Grant, leaseRow) {
 	own := leaseRow{Kind: int64(a.Limit.Kind), Owner: a.Limit.Owner, Day: a.Limit.Day, Node: g.node, Generation: g.generation}
 	spent := g.spend[a.Limit]
@@ -122,18 +121,18 @@ func (g *granting) grant(a ledger.LeaseAsk) (ledger.Grant, leaseRow) {
 	}
 	left := out.Ceiling.Sub(out.Spend)
 	for _, l := range g.leases[a.Limit] {
-		outstanding := l.lease().Outstanding()
-		expired := l.ExpiresMS <= g.throughMS
+		left = left.Sub(l.lease().Outstanding())
 		if l.Node == g.node && l.Generation == g.generation {
 			own = l
-			if expired { // what was not billed in time is void, it may be somebody else's by now
-				own.Granted = sumOf(l.Granted.money().Sub(outstanding))
-				continue
-			}
 		}
-		if !expired {
-			left = left.Sub(outstanding)
+	}
+	if own.Closed == 1 {
+		// The life counts anew, from nothing: not before the old account is settled.
+		if own.lease().Outstanding().Sign() > 0 {
+			out.Lease = ledger.Lease{Limit: a.Limit, Node: uint16(g.node), Generation: uint32(g.generation)}
+			return out, own
 		}
+		own.Granted, own.Spent, own.Closed = sum{}, sum{}, 0
 	}
 	if out.Added = a.Want; left.Cmp(a.Want) < 0 {
 		out.Added = left
@@ -142,9 +141,6 @@ func (g *granting) grant(a ledger.LeaseAsk) (ledger.Grant, leaseRow) {
 		out.Added = money.Sum{}
 	}
 	own.Granted.add(out.Added)
-	if out.Added.Sign() > 0 || own.ExpiresMS != 0 {
-		own.ExpiresMS = max(own.ExpiresMS, g.expiresMS)
-	}
 	if left = left.Sub(out.Added); left.Sign() > 0 {
 		out.Left = left
 	}
@@ -152,7 +148,7 @@ func (g *granting) grant(a ledger.LeaseAsk) (ledger.Grant, leaseRow) {
 	return out, own
 }
 
-// leasesOf reads all leases of limits, expired ones too.
+// leasesOf reads all leases of limits, of every life.
 func leasesOf(ctx context.Context, tx sqldb.Tx, limits []ledger.Limit) (map[ledger.Limit][]leaseRow, error) {
 	out := make(map[ledger.Limit][]leaseRow, len(limits))
 	for at, owners := range byPlace(limits) {
@@ -175,7 +171,7 @@ func saveLeases(ctx context.Context, tx sqldb.Tx, rows []leaseRow) error {
 	return chunks(rows, func(part []leaseRow) error {
 		_, err := tx.NewInsert().Model(&part).On("CONFLICT (kind, day, owner, node, generation) DO UPDATE").
 			Set("granted_hi = EXCLUDED.granted_hi").Set("granted_lo = EXCLUDED.granted_lo").
-			Set("spent_hi = EXCLUDED.spent_hi").Set("spent_lo = EXCLUDED.spent_lo").Set("expires_ms = EXCLUDED.expires_ms").Exec(ctx)
+			Set("spent_hi = EXCLUDED.spent_hi").Set("spent_lo = EXCLUDED.spent_lo").Set("closed = EXCLUDED.closed").Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("write leases: %w", err)
 		}
@@ -186,17 +182,22 @@ func saveLeases(ctx context.Context, tx sqldb.Tx, rows []leaseRow) error {
 // useLeases moves what a batch billed from outstanding to spent. A limit that
 // nobody leased is not limited.
 func (f *fold) useLeases(ctx context.Context, tx sqldb.Tx) error {
-	limits := make([]ledger.Limit, 0, len(f.limits))
-	for l := range f.limits {
-		limits = append(limits, l)
+	seen := make(map[ledger.Limit]bool, len(f.lives))
+	limits := make([]ledger.Limit, 0, len(f.lives))
+	for at := range f.lives {
+		if !seen[at.limit] {
+			seen[at.limit] = true
+			limits = append(limits, at.limit)
+		}
 	}
+	slices.SortFunc(limits, compareLimits)
 	leases, err := leasesOf(ctx, tx, limits)
 	if err != nil {
 		return err
 	}
 	var changed []leaseRow
-	for l, rows := range leases {
-		for _, r := range rows {
+	for _, l := range limits {
+		for _, r := range leases[l] {
 			if used, ok := f.lives[life{l, uint16(r.Node), uint32(r.Generation)}]; ok {
 				r.Spent.add(used)
 				changed = append(changed, r)
@@ -210,7 +211,7 @@ func (f *fold) useLeases(ctx context.Context, tx sqldb.Tx) error {
 func (s *Store) ReturnLeases(ctx context.Context, node uint16, generation uint32, back []ledger.LeaseReturn) error {
 	asks := make([]ledger.LeaseAsk, len(back))
 	for i, b := range back {
-		asks[i] = ledger.LeaseAsk{Limit: b.Limit, Want: b.Amount}
+		asks[i] = ledger.LeaseAsk{Limit: b.Limit, Want: b.Granted}
 	}
 	limits, err := checkAsks(asks)
 	if err != nil {
@@ -223,87 +224,49 @@ func (s *Store) ReturnLeases(ctx context.Context, node uint16, generation uint32
 		}
 		var changed []leaseRow
 		for i, b := range back {
-			var own *leaseRow
-			rows := leases[b.Limit]
-			for j := range rows {
-				if rows[j].Node == int64(node) && rows[j].Generation == int64(generation) {
-					own = &rows[j]
+			for _, r := range leases[b.Limit] {
+				if r.Node != int64(node) || r.Generation != int64(generation) {
+					continue
+				}
+				was := r
+				if b.Granted.Cmp(r.Spent.money()) < 0 {
+					return problem(ledger.ErrInvalid, fmt.Sprintf("leases[%d].granted", i), b.Granted, "must be at least %s, what was posted of it", r.Spent.money())
+				}
+				if b.Granted.Cmp(r.Granted.money()) < 0 {
+					r.Granted = sumOf(b.Granted)
+				}
+				if b.Closed {
+					r.Closed = 1
+				}
+				if r != was {
+					changed = append(changed, r)
 				}
 			}
-			field := fmt.Sprintf("leases[%d]", i)
-			if own == nil {
-				return problem(ledger.ErrNotFound, field, b.Limit.Kind, "node %d has no such lease in generation %d", node, generation)
-			}
-			if left := own.lease().Outstanding(); b.Amount.Cmp(left) > 0 {
-				return problem(ledger.ErrInvalid, field+".amount", b.Amount, "must be 0 to %s, what is outstanding", left)
-			}
-			own.Granted = sumOf(own.Granted.money().Sub(b.Amount))
-			changed = append(changed, *own)
 		}
 		return saveLeases(ctx, tx, changed)
 	})
 }
 
-// RenewLeases implements ledger.Store.
-func (s *Store) RenewLeases(ctx context.Context, node uint16, generation uint32, expires time.Time) error {
-	return s.expire(ctx, node, generation, expires, expires.UnixMilli())
-}
-
-// CloseGeneration implements ledger.Store.
-func (s *Store) CloseGeneration(ctx context.Context, node uint16, generation uint32, expires time.Time) error {
-	return s.expire(ctx, node, generation, expires, math.MaxInt64)
-}
-
-// expire sets the expiry of a life's leases that expire before `below` and are
-// not used up. A lease that was freed stays so.
-func (s *Store) expire(ctx context.Context, node uint16, generation uint32, expires time.Time, below int64) error {
-	return s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		freed, err := through(ctx, tx)
-		if err != nil {
-			return err
-		}
-		_, err = tx.NewUpdate().Model((*leaseRow)(nil)).Set("expires_ms = ?", expires.UnixMilli()).
-			Where("node = ?", int64(node)).Where("generation = ?", int64(generation)).
-			Where("expires_ms > ?", freed).Where("expires_ms < ?", below).
-			Where("granted_hi <> spent_hi OR granted_lo <> spent_lo").Exec(ctx) // what is settled may go
-		if err != nil {
-			return fmt.Errorf("set the expiry of leases: %w", err)
-		}
-		return nil
-	})
-}
-
 // Leases implements ledger.Store.
-func (s *Store) Leases(ctx context.Context) (out []ledger.Lease, err error) {
+func (s *Store) Leases(ctx context.Context, node uint16) (out []ledger.Lease, err error) {
 	err = s.db.Read(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		freed, err := through(ctx, tx)
-		if err != nil {
-			return err
+		var lives []lifeRow
+		if err := tx.NewSelect().Model(&lives).Where("node = ?", int64(node)).Scan(ctx); err != nil {
+			return fmt.Errorf("read lives: %w", err)
+		}
+		expires := make(map[int64]int64, len(lives))
+		for _, v := range lives {
+			expires[v.Generation] = v.ExpiresMS
 		}
 		var rows []leaseRow
-		err = tx.NewSelect().Model(&rows).Where("expires_ms > ?", freed).OrderExpr("kind, day, owner, node, generation").Scan(ctx)
+		err := tx.NewSelect().Model(&rows).Where("node = ?", int64(node)).Where("granted_hi <> spent_hi OR granted_lo <> spent_lo").
+			OrderExpr("kind, day, owner, generation").Scan(ctx)
 		for i := range rows {
-			out = append(out, rows[i].lease())
+			l := rows[i].lease()
+			l.ExpiresAt = fromMS(expires[rows[i].Generation])
+			out = append(out, l)
 		}
 		return err
 	})
 	return out, err
-}
-
-// PruneLeases implements ledger.Store.
-func (s *Store) PruneLeases(ctx context.Context) (n int, err error) {
-	err = s.db.Write(ctx, func(ctx context.Context, tx sqldb.Tx) error {
-		freed, err := through(ctx, tx)
-		if err != nil {
-			return err
-		}
-		res, err := tx.NewDelete().Model((*leaseRow)(nil)).Where("expires_ms <= ?", freed).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("delete leases: %w", err)
-		}
-		gone, err := res.RowsAffected()
-		n = int(gone)
-		return err
-	})
-	return n, err
 }

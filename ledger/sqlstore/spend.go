@@ -133,11 +133,18 @@ func foldBatch(b *ledger.SpendBatch) (*fold, error) {
 		f.currencies[r.Currency] = f.currencies[r.Currency].Add(r.Amount)
 		for _, l := range limitsOf(int64(r.Advertiser), int64(r.Campaign), int64(r.AdGroup), r.Day) {
 			f.limits[l] = f.limits[l].plus(r)
-			at := life{l, r.Node, r.Generation}
-			f.lives[at] = f.lives[at].Add(r.Amount)
+			f.use(l, r)
 		}
+		// The total of a week is that of its days.
+		f.use(ledger.Limit{Kind: ledger.AdGroupWeek, Owner: int64(r.AdGroup), Day: ledger.WeekOf(r.Day)}, r)
+		f.use(ledger.Limit{Kind: ledger.CampaignWeek, Owner: int64(r.Campaign), Day: ledger.WeekOf(r.Day)}, r)
 	}
 	return f, nil
+}
+
+func (f *fold) use(l ledger.Limit, r *ledger.SpendRow) {
+	at := life{l, r.Node, r.Generation}
+	f.lives[at] = f.lives[at].Add(r.Amount)
 }
 
 // limitsOf are the limits that an amount counts against.
@@ -289,14 +296,23 @@ func compareLimits(a, b ledger.Limit) int {
 	return 0
 }
 
-// spendOf reads the totals of limits; one that has none is a zero row.
+// spendOf reads the totals of limits; one that has none is a zero row. The total
+// of a week is added up from its days.
 func spendOf(ctx context.Context, tx sqldb.Tx, limits []ledger.Limit) (map[ledger.Limit]spendRow, error) {
 	out := make(map[ledger.Limit]spendRow, len(limits))
 	for at, owners := range byPlace(limits) {
+		kind, last := at.Kind, at.Day
+		if at.Kind.Weekly() {
+			kind, last = at.Kind.OfDay(), ledger.AddDays(at.Day, 6)
+		}
 		err := chunks(owners, func(part []int64) error {
 			var rows []spendRow
-			err := tx.NewSelect().Model(&rows).Where("kind = ?", int64(at.Kind)).Where("day = ?", at.Day).Where("owner IN (?)", bun.List(part)).Scan(ctx)
+			err := tx.NewSelect().Model(&rows).Where("kind = ?", int64(kind)).Where("day BETWEEN ? AND ?", at.Day, last).Where("owner IN (?)", bun.List(part)).Scan(ctx)
 			for _, r := range rows {
+				r.Kind, r.Day = int64(at.Kind), at.Day
+				have := out[r.limit()]
+				r.Spent.add(have.Spent.money())
+				r.Count += have.Count
 				out[r.limit()] = r
 			}
 			return err
@@ -344,13 +360,4 @@ func (s *Store) Heartbeat(ctx context.Context, stream string, at time.Time) erro
 		}
 		return advance(ctx, tx, pos, uint64(pos.Seq), at)
 	})
-}
-
-// through is until when every stream has been posted, in milliseconds; 0 when
-// nothing is known, so that no lease is freed too early.
-func through(ctx context.Context, tx sqldb.Tx) (ms int64, err error) {
-	if err := tx.NewRaw("SELECT COALESCE(MIN(through_ms), 0) FROM positions").Scan(ctx, &ms); err != nil {
-		return 0, fmt.Errorf("read how far spend is posted: %w", err)
-	}
-	return ms, nil
 }

@@ -143,7 +143,7 @@ type leaseRow struct {
 	Generation int64 `bun:"generation,pk"`
 	Granted    sum   `bun:"embed:granted_"`
 	Spent      sum   `bun:"embed:spent_"`
-	ExpiresMS  int64 `bun:"expires_ms"`
+	Closed     int64 `bun:"closed"`
 }
 
 func (r *leaseRow) limit() ledger.Limit {
@@ -152,7 +152,7 @@ func (r *leaseRow) limit() ledger.Limit {
 
 func (r *leaseRow) lease() ledger.Lease {
 	return ledger.Lease{Limit: r.limit(), Node: uint16(r.Node), Generation: uint32(r.Generation),
-		Granted: r.Granted.money(), Spent: r.Spent.money(), ExpiresAt: fromMS(r.ExpiresMS)}
+		Granted: r.Granted.money(), Spent: r.Spent.money()}
 }
 
 // fromMS is the zero time for 0.

@@ -15,7 +15,7 @@ var views = []struct{ name, table, columns string }{
 	{"ledger_transfers", "transfers", "id, kind, debit, credit, $amount, at_ms, request_key, note, owner, batch, campaign_id, ad_group_id, auction_second, day, events"},
 	{"ledger_batches", "batches", "id, stream, first_seq, last_seq, at_ms, pairs, $amount"},
 	{"ledger_spend", "spend", "kind, owner, day, $spent, events"},
-	{"ledger_leases", "leases", "kind, owner, day, node, generation, $granted, $spent, expires_ms"},
+	{"ledger_leases", "leases", "kind, owner, day, node, generation, $granted, $spent, closed"},
 }
 
 // decimal is the value of two halves: exact, because it multiplies.

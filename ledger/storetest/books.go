@@ -272,7 +272,7 @@ func wide(f *fixture) {
 		f.Errorf("spent %+v", got)
 	}
 	limit := ledger.Limit{Kind: ledger.WalletLimit, Owner: int64(anis)}
-	g := must(f.store.GrantLeases(f.ctx, 1, 1, start.Add(time.Hour), []ledger.LeaseAsk{{Limit: limit, Want: ledger.MaxTopUp.Sum().Mul(5)}}))(f)
+	g := must(f.store.GrantLeases(f.ctx, 1, 1, []ledger.LeaseAsk{{Limit: limit, Want: ledger.MaxTopUp.Sum().Mul(5)}}))(f)
 	if g[0].Added != ledger.MaxTopUp.Sum().AddNanos(-1) {
 		f.Errorf("granted %s", g[0].Added)
 	}
@@ -286,10 +286,10 @@ func (f *fixture) reopen() {
 func reopen(f *fixture) {
 	f.fund(anis, "1", unit)
 	f.post(start, row(anis, 1, 100, 5))
-	must(f.store.GrantLeases(f.ctx, 1, 1, start.Add(time.Hour), []ledger.LeaseAsk{{Limit: ledger.Limit{Kind: ledger.WalletLimit, Owner: int64(anis)}, Want: nanos(50)}}))(f)
+	must(f.store.GrantLeases(f.ctx, 1, 1, []ledger.LeaseAsk{{Limit: ledger.Limit{Kind: ledger.WalletLimit, Owner: int64(anis)}, Want: nanos(50)}}))(f)
 	f.reopen()
 	f.left(anis, unit.Sum().AddNanos(-5))
-	if leases := must(f.store.Leases(f.ctx))(f); len(leases) != 1 || leases[0].Granted != nanos(50) {
+	if leases := must(f.store.Leases(f.ctx, 1))(f); len(leases) != 1 || leases[0].Granted != nanos(50) {
 		f.Errorf("leases %+v", leases)
 	}
 	f.post(start, row(anis, 1, 100, 5))

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"time"
 
 	"mazad/internal/id"
 	"mazad/internal/money"
@@ -46,7 +45,7 @@ func leasesOfBoth(f *fixture, other ledger.Store) {
 				for i := range asks {
 					asks[i] = ledger.LeaseAsk{Limit: ledger.Limit{Kind: ledger.AdGroupDay, Owner: int64(i + 1), Day: today}, Ceiling: nanos(ceiling), Want: nanos(money.Nanos(rng.Int64N(40)))}
 				}
-				grants, err := store.GrantLeases(f.ctx, node, 1, start.Add(time.Hour), asks)
+				grants, err := store.GrantLeases(f.ctx, node, 1, asks)
 				if err != nil {
 					f.Error(err)
 					return

@@ -63,15 +63,14 @@ func Run(t *testing.T, open Open) {
 		"wallet lease":         walletLease,
 		"a life ends":          lifeEnds,
 		"returns":              returns,
-		"late after expiry":    lateAfterExpiry,
+		"weekly limits":        weeklyLimits,
+		"freed":                freed,
 		"refund under leases":  refundUnderLeases,
 		"parallel":             parallel,
 		"many leases":          manyLeases,
 		"refused lease asks":   refusedAsks,
-		"quiet stream":         quietStream,
-		"several streams":      severalStreams,
+		"heartbeat":            heartbeat,
 		"pruned lease is gone": pruned,
-		"settled lease":        settledLease,
 	} {
 		t.Run(name, func(t *testing.T) { test(newFixture(t, open)) })
 	}

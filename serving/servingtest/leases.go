@@ -42,7 +42,7 @@ func NewLeases(funded money.Micros) *Leases {
 }
 
 // GrantLeases grants what is asked for as far as the ceilings go.
-func (f *Leases) GrantLeases(_ context.Context, _ uint16, _ uint32, _ time.Time, asks []ledger.LeaseAsk) ([]ledger.Grant, error) {
+func (f *Leases) GrantLeases(_ context.Context, _ uint16, _ uint32, asks []ledger.LeaseAsk) ([]ledger.Grant, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -81,13 +81,18 @@ func (f *Leases) ReturnLeases(_ context.Context, _ uint16, _ uint32, back []ledg
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, b := range back {
-		f.granted[b.Limit] = f.granted[b.Limit].Sub(b.Amount)
-		if f.granted[b.Limit].Sign() < 0 {
-			return fmt.Errorf("returned more of %v than was granted", b.Limit)
+		if b.Granted.Cmp(f.spent[b.Limit]) < 0 {
+			return fmt.Errorf("the lease of %v is lowered to %s, %s of it are posted", b.Limit, b.Granted, f.spent[b.Limit])
+		}
+		if b.Granted.Cmp(f.granted[b.Limit]) < 0 {
+			f.granted[b.Limit] = b.Granted
 		}
 	}
 	return nil
 }
+
+// BeginLife does nothing: there is one life.
+func (f *Leases) BeginLife(context.Context, uint16, uint32, time.Time) error { return nil }
 
 // RenewLeases does nothing: leases do not expire here.
 func (f *Leases) RenewLeases(context.Context, uint16, uint32, time.Time) error { return nil }
@@ -96,7 +101,7 @@ func (f *Leases) RenewLeases(context.Context, uint16, uint32, time.Time) error {
 func (f *Leases) CloseGeneration(context.Context, uint16, uint32, time.Time) error { return nil }
 
 // Leases are those of earlier lives that Earlier set.
-func (f *Leases) Leases(context.Context) ([]ledger.Lease, error) { return f.earlier, nil }
+func (f *Leases) Leases(context.Context, uint16) ([]ledger.Lease, error) { return f.earlier, nil }
 
 // Earlier sets the leases of earlier lives, before a treasurer is opened.
 func (f *Leases) Earlier(leases ...ledger.Lease) { f.earlier = leases }
@@ -121,14 +126,6 @@ func (f *Leases) Fund(funded money.Micros) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.funded = funded.Sum()
-}
-
-// Expire lets every lease run out, as a store does after a clock has jumped.
-func (f *Leases) Expire() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	clear(f.granted)
-	clear(f.spent)
 }
 
 // Post books what was billed.
