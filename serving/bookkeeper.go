@@ -55,6 +55,9 @@ type Bookkeeper struct {
 	through atomic.Int64 // ms: everything that was acknowledged before is posted
 	rows    atomic.Int64
 	lastMS  int64 // when the newest batch folded was written
+	read    place // the newest batch read, not yet posted
+	folded  place // the newest batch that used, the learner and unsent have seen
+	unsent  Pending
 }
 
 // Where a test ends the process.
@@ -91,8 +94,8 @@ func NewBookkeeper(ctx context.Context, cfg BookkeeperConfig) (*Bookkeeper, erro
 // Through is the time up to which everything acknowledged is in the ledger.
 func (b *Bookkeeper) Through() time.Time { return time.UnixMilli(b.through.Load()).UTC() }
 
-// Recover reads the whole stream once, before anything is served: each gets every
-// record in stream order, the learner those that count, and the ledger what it
+// Recover reads the stream once, from the beginning or from what Resume took, before
+// anything is served: each gets every record in stream order, the learner those that count, and the ledger what it
 // does not have yet. It returns the number of batches.
 func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (int, error) {
 	first, last, err := b.cfg.Stream.Last(ctx, diary.Money)
@@ -102,11 +105,19 @@ func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (in
 	if last < b.posted {
 		return 0, fmt.Errorf("the ledger is at %d of the money stream, which ends at %d: the diary in this data directory is older than the ledger", b.posted, last)
 	}
-	if last > 0 {
+	if first = max(first, b.folded.seq+1); last >= first {
 		err := b.cfg.Stream.Read(ctx, diary.Money, first, last, func(batch *diary.Batch) error {
+			booked := batch.Seq <= b.posted
+			if booked {
+				b.folded = placeOf(batch)
+			}
 			return batch.Each(b.cfg.Keys, func(r *events.Record) error {
 				each(r)
-				if batch.Seq <= b.posted && b.used.Apply(r) {
+				if !booked {
+					return nil
+				}
+				b.unsent.Apply(r)
+				if b.used.Apply(r) {
 					b.learn(r)
 				}
 				return nil
@@ -156,6 +167,7 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 
 // add folds one batch.
 func (b *Bookkeeper) add(batch *diary.Batch) error {
+	b.read = placeOf(batch)
 	b.lastMS = batch.TimeMS // never a record's own time: an advertiser says when a sale was
 	for {
 		ok, err := batch.Next(&b.record, b.cfg.Keys)
@@ -165,6 +177,7 @@ func (b *Bookkeeper) add(batch *diary.Batch) error {
 		if !ok {
 			return nil
 		}
+		b.unsent.Apply(&b.record)
 		if b.used.Apply(&b.record) {
 			b.spend(&b.record)
 			b.learn(&b.record)
@@ -217,7 +230,7 @@ func (b *Bookkeeper) post(ctx context.Context, to uint64) error {
 	}
 	afterPost.Hit()
 	b.rows.Add(int64(len(batch.Rows)))
-	b.posted = to
+	b.posted, b.folded = to, b.read
 	clear(b.pending)
 	return nil
 }

@@ -43,7 +43,10 @@ func conversionFlight(r *events.Record) flightKey {
 	if len(r.Conversion.EventID) == 0 {
 		return flightKey{r.ID.Hi, r.ID.Lo, conversionUse}
 	}
-	k := events.ConversionKey(r.Advertiser, r.Conversion.Name, r.Conversion.EventID)
+	return keyOfConversion(events.ConversionKey(r.Advertiser, r.Conversion.Name, r.Conversion.EventID))
+}
+
+func keyOfConversion(k [16]byte) flightKey {
 	return flightKey{binary.LittleEndian.Uint64(k[:]), binary.LittleEndian.Uint64(k[8:]), conversionUse}
 }
 
@@ -177,10 +180,18 @@ func (f *flights) sweep() (open int) {
 	return open
 }
 
-// inFlight reports whether k is judged and not known to be on disk.
-func (f *flights) inFlight(k flightKey) bool {
-	s := f.shard(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.open[k] != nil
+// conversions are those that are not known to be on disk.
+func (f *flights) conversions() map[flightKey]bool {
+	out := map[flightKey]bool{}
+	for i := range f.shards {
+		s := &f.shards[i]
+		s.mu.Lock()
+		for k := range s.open {
+			if k.use == conversionUse {
+				out[k] = true
+			}
+		}
+		s.mu.Unlock()
+	}
+	return out
 }

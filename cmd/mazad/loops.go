@@ -135,7 +135,9 @@ func (n *Node) watchEdits(ctx context.Context) {
 func (n *Node) keepBooks(ctx context.Context) {
 	t := time.NewTicker(bookEvery)
 	defer t.Stop()
-	bad, version, learnt := false, uint64(2), n.clock.Now()
+	bad, badPoint, version, learnt := false, false, uint64(2), n.clock.Now()
+	var due checkpointDue
+	due.after(learnt, learnt)
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,6 +146,10 @@ func (n *Node) keepBooks(ctx context.Context) {
 		}
 		read, err := n.bookkeeper.Pass(ctx)
 		bad = n.report(ctx, "books", bad, err)
+		if begin := n.clock.Now(); due.now(begin) {
+			badPoint = n.report(ctx, "checkpoint", badPoint, n.checkpoint())
+			due.after(begin, n.clock.Now())
+		}
 		if now := n.clock.Now(); read > 0 && now.Sub(learnt) >= learnEvery {
 			n.publisher.SetModel(n.learner.Publish(version))
 			version, learnt = version+1, now
@@ -215,6 +221,7 @@ func (n *Node) Close() error {
 	if n.publisher != nil { // the corridor is whole: what is booked last is what the next life starts from
 		_, err := n.bookkeeper.Pass(ctx)
 		note("the books", err)
+		note("the checkpoint", n.checkpoint())
 		note("the leases", n.treasurer.Close(ctx, n.clock.Now()))
 		_, err = n.ledger.PruneLeases(ctx) // the next start reads only what is still out
 		note("the leases that are settled", err)

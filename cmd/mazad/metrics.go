@@ -152,6 +152,7 @@ func (c collector) diary(m meter) {
 }
 
 func (c collector) reports(m meter) {
+	m.gauge("checkpoint_bytes", "Size of the last checkpoint of what is remembered of the diary", float64(c.n.checkpointBytes.Load()))
 	m.gauge("ledger_through_seconds", "Everything acknowledged before this time is in the ledger", float64(c.n.bookkeeper.Through().UnixMilli())/1000)
 	if c.n.sink == nil {
 		return

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"mazad/api/ads"
@@ -53,14 +54,19 @@ type Node struct {
 	used        *events.Used
 	attribution *events.Attribution // owned by the tracker
 	pending     serving.Pending     // clicks of earlier lives that wait for their homes
-	sealer      *events.Sealer
-	frequency   *audience.Frequency
-	treasurer   *serving.Treasurer
-	engine      *serving.Engine
-	relay       *ads.Relay
-	neighbours  *neighbours
-	tracker     *serving.Tracker
-	publisher   *serving.Publisher
+
+	checkpointed    uint64 // batch of the last checkpoint; with scratch the bookkeeper's goroutine's
+	scratch         []byte
+	checkpointBytes atomic.Int64
+
+	sealer     *events.Sealer
+	frequency  *audience.Frequency
+	treasurer  *serving.Treasurer
+	engine     *serving.Engine
+	relay      *ads.Relay
+	neighbours *neighbours
+	tracker    *serving.Tracker
+	publisher  *serving.Publisher
 
 	clickhouse *embedded.Supervisor // nil when it is elsewhere or off
 	client     *reporting.Client    // nil when off
@@ -172,21 +178,7 @@ func (n *Node) catchUp(ctx context.Context) error {
 	if n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Address: n.cfg.Ads.NodeURL, Number: n.cfg.Node}); err != nil {
 		return err
 	}
-	if n.learner, err = prediction.NewLearner(prediction.Config{}); err != nil {
-		return err
-	}
-	if n.bookkeeper, err = serving.NewBookkeeper(ctx, serving.BookkeeperConfig{
-		Clock: n.clock, Stream: n.diary, Books: n.ledger, Node: n.life.Node, Learner: n.learner,
-	}); err != nil {
-		return err
-	}
-	n.used, n.attribution = events.NewUsed(), events.NewAttribution(events.AttributionConfig{})
-	_, err = n.bookkeeper.Recover(ctx, func(r *events.Record) {
-		n.used.Apply(r)
-		n.attribution.Apply(r)
-		n.pending.Apply(r)
-	})
-	return err
+	return n.remember(ctx)
 }
 
 // openCorridor builds serving and compiles the first snapshot.
