@@ -14,7 +14,7 @@ import (
 func TestAttributionComesBackAsItWas(t *testing.T) {
 	const at = int64(1_790_000_000_000)
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := events.AttributionConfig{MaxClicks: 20, MaxConversions: 15}
+		cfg := events.AttributionConfig{MaxClicks: 20}
 		live := events.NewAttribution(cfg)
 		var clicks []*events.Click
 		sale := func(i int) *events.Sale {
