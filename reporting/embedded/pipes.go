@@ -16,11 +16,11 @@ func orderLine(o order) []byte {
 }
 
 // childEnv is the child's environment: UTC, whatever the machine's zone is.
-func childEnv(env []string) []string {
+func childEnv(env []string, home string) []string {
 	if env == nil {
 		env = os.Environ()
 	}
-	return append(env[:len(env):len(env)], "TZ=UTC")
+	return append(env[:len(env):len(env)], "TZ=UTC", "HOME="+home)
 }
 
 // lines splits what a child writes into lines; a longer one is cut.

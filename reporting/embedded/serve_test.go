@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -283,5 +284,39 @@ func TestSettingsDoNotOutliveTheirStatement(t *testing.T) {
 		if sec, mem, thr := get(nil); sec != s0 || mem != b0 || thr != t0 {
 			t.Errorf("settings of an earlier statement remain: %s %s %s", sec, mem, thr)
 		}
+	}
+}
+
+// What lies in the working directory, or whether there still is one, is nothing
+// to the engine.
+func TestTheWorkingDirectoryDoesNotCount(t *testing.T) {
+	for name, spoil := range map[string]func(cwd string) error{
+		"gone": os.Remove,
+		"with a foreign config": func(cwd string) error {
+			return os.WriteFile(filepath.Join(cwd, "config.xml"), []byte("<broken"), 0o600)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, cwd := t.TempDir(), filepath.Join(t.TempDir(), "cwd")
+			if err := os.Mkdir(cwd, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(cwd)
+			s, err := embedded.NewSupervisor(embeddedtest.Config(t, data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(cwd); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+			if err := s.WaitReady(ctx); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			<-done
+		})
 	}
 }

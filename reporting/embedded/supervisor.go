@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,9 +76,36 @@ func NewSupervisor(cfg SupervisorConfig) (*Supervisor, error) {
 	if cfg.After == nil {
 		cfg.After = time.After
 	}
+	if err := cfg.absolute(); err != nil {
+		return nil, err
+	}
 	b := make([]byte, 24)
 	_, _ = rand.Read(b)
 	return &Supervisor{cfg: cfg, token: hex.EncodeToString(b), changed: make(chan struct{})}, nil
+}
+
+// absolute makes every path independent of the working directory: it may be gone
+// when the child is started again.
+func (cfg *SupervisorConfig) absolute() error {
+	cfg.Command, cfg.Roots = slices.Clone(cfg.Command), slices.Clone(cfg.Roots)
+	paths := []*string{&cfg.DataDir}
+	if cfg.Lib != "" {
+		paths = append(paths, &cfg.Lib)
+	}
+	if filepath.Base(cfg.Command[0]) != cfg.Command[0] {
+		paths = append(paths, &cfg.Command[0])
+	}
+	for i := range cfg.Roots {
+		paths = append(paths, &cfg.Roots[i])
+	}
+	for _, p := range paths {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return fmt.Errorf("embedded: %s: %w", *p, err)
+		}
+		*p = abs
+	}
+	return nil
 }
 
 // Status returns where the child stands and a channel that is closed at the
@@ -171,8 +201,13 @@ const stopTime = 20 * time.Second
 
 // once runs one child to its end.
 func (s *Supervisor) once(ctx context.Context, lib string) error {
+	if err := os.MkdirAll(s.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, s.cfg.Command[0], s.cfg.Command[1:]...)
-	cmd.Env = childEnv(s.cfg.Env)
+	// The engine looks for config.xml in its working directory and below its home,
+	// and does not open when the former is gone: both are the data directory.
+	cmd.Dir, cmd.Env = s.cfg.DataDir, childEnv(s.cfg.Env, s.cfg.DataDir)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
