@@ -67,7 +67,7 @@ func tiny(t *testing.T, suite string) ([]string, map[string]float64, string) {
 
 func TestMatchPrintsItsFigures(t *testing.T) {
 	names, values, remarks := tiny(t, "match")
-	want := []string{"full_p50_us@1k", "full_p99_us@1k", "ratio_roaring@1k", "bytes_per_ad_group@1k", "allocs"}
+	want := []string{"full_p50_us@1k", "full_p99_us@1k", "ratio_roaring@1k", "topk_p50_us@1k", "topk_p99_us@1k", "scored_share@1k", "bytes_per_ad_group@1k", "allocs"}
 	if !slices.Equal(names, want) {
 		t.Errorf("names %v, want %v", names, want)
 	}

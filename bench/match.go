@@ -20,9 +20,10 @@ const (
 	peerChecked   = 50 // requests whose answers are compared id by id
 )
 
-// match measures the index alone: every ad group that accepts a request.
+// match measures the index: every ad group that accepts a request, and the ten
+// best of them with bounds.
 func match(ctx context.Context, o *Options, p *line.Printer) error {
-	p.Remark("seeded synthetic workload; all matching ids are produced, on one core")
+	p.Remark("seeded synthetic workload, one core; full: all matching ids are produced")
 	p.Remark("ratio_be_indexer is left out: that engine is built apart from this binary")
 	sizes := o.sizes()
 	allocs, counted := 0.0, 0
@@ -44,6 +45,9 @@ func match(ctx context.Context, o *Options, p *line.Printer) error {
 			if err := m.beside(rules, n, p); err != nil {
 				return err
 			}
+		}
+		if err := topK(ctx, o, rules, queries, p); err != nil {
+			return err
 		}
 		if k == len(sizes)-1 {
 			p.Print(line.Figure{Name: at("bytes_per_ad_group", n), Value: bytes, Unit: "B", N: int64(n)})

@@ -145,11 +145,7 @@ func (c *cell) lists(s *Scratch) (ok [anyDimensions][]uint64) {
 			ok[d] = own
 		}
 	}
-	for _, id := range s.ids {
-		e := c.postings.find(id)
-		if e == nil {
-			continue
-		}
+	for _, e := range c.postings.findAll(s) {
 		if e.include.count != 0 {
 			c.postings.set(e.include, ok[e.dimension], c, s)
 		}

@@ -42,20 +42,30 @@ const (
 	denseShare = 64
 )
 
-func (p *postings) find(id uint32) *postingEntry {
+// findAll returns the entries of the request's attributes. The first pass only
+// loads: its loads do not wait for each other, so that the misses of a large
+// table overlap; the second finds in the caches what it follows.
+func (p *postings) findAll(s *Scratch) []*postingEntry {
+	s.entries = s.entries[:0]
 	if len(p.table) == 0 {
-		return nil
+		return s.entries
 	}
+	keys := s.keys[:0]
 	mask := uint32(len(p.table) - 1)
-	for i := (id * 0x9E3779B1) >> p.shift; ; i++ {
-		e := &p.table[i&mask]
-		if e.key == id+1 {
-			return e
-		}
-		if e.key == 0 {
-			return nil
+	for _, id := range s.ids {
+		keys = append(keys, p.table[(id*0x9E3779B1)>>p.shift&mask].key)
+	}
+	s.keys = keys
+	for k, id := range s.ids {
+		for i, key := (id*0x9E3779B1)>>p.shift, keys[k]; key != 0; key = p.table[i&mask].key {
+			if key == id+1 {
+				s.entries = append(s.entries, &p.table[i&mask])
+				break
+			}
+			i++
 		}
 	}
+	return s.entries
 }
 
 // set adds a set of rules to bits.

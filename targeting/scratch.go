@@ -14,10 +14,12 @@ type Scratch struct {
 	personal personalView
 
 	// of the cell being matched
-	acc  []uint64    // survivors
-	ok   [3][]uint64 // by anyDimension: rules that the request's values satisfy
-	many roaring.ManyIntIterator
-	buf  [256]uint32
+	acc     []uint64    // survivors
+	ok      [3][]uint64 // by anyDimension: rules that the request's values satisfy
+	keys    []uint32    // of the postings where the request's attributes begin
+	entries []*postingEntry
+	many    roaring.ManyIntIterator
+	buf     [256]uint32
 
 	// of the match
 	found []Ord // parts, each ascending; capacity sizes.found
