@@ -47,6 +47,8 @@ type Config struct {
 	OnLost func(*events.Record) // an accepted record that certainly is not and never will be on disk; must not call the diary
 	Clock  clock.Clock          // times of batches; default the machine's
 	Log    *slog.Logger         // default: nothing is logged
+
+	restoring bool // set by Restore, which syncs once at the end
 }
 
 // withDefaults returns cfg with every zero replaced, or the first field that

@@ -65,7 +65,7 @@ func startServer(cfg *Config, trouble func()) (*server.Server, error) {
 	}
 	s, err := server.NewServer(&server.Options{
 		ServerName: "mazad", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Clean(cfg.Dir),
-		SyncAlways: true, DisableJetStreamBanner: true, MaxPayload: maxPayload,
+		SyncAlways: !cfg.restoring, DisableJetStreamBanner: true, MaxPayload: maxPayload,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: cfg.MoneyBytes + cfg.DecisionBytes + cfg.ReplayBytes + storeSlack,
 	})
 	if err != nil {

@@ -58,12 +58,33 @@ func (d *DB) Import(ctx context.Context, dump Dump, r io.Reader, rooms map[strin
 		}
 		return nil
 	})
+	if err == nil {
+		err = d.sameAs(ctx, dump)
+	}
 	if err != nil {
 		return err
 	}
 	for room := range dump.Versions {
 		if err := d.Migrate(ctx, room, rooms[room]); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// sameAs reads everything back.
+func (d *DB) sameAs(ctx context.Context, want Dump) error {
+	got, err := d.Export(ctx, io.Discard)
+	if err != nil {
+		return err
+	}
+	have := make(map[string]string, len(got.Tables))
+	for _, t := range got.Tables {
+		have[t.Name] = t.SHA256
+	}
+	for _, t := range want.Tables {
+		if have[t.Name] != t.SHA256 {
+			return fmt.Errorf("the table %s, read back, has the sum %s, not %s", t.Name, have[t.Name], t.SHA256)
 		}
 	}
 	return nil
