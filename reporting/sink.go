@@ -271,6 +271,7 @@ func (s *Sink) beat(ctx context.Context) error {
 	s.work.Lock()
 	defer s.work.Unlock()
 	now := s.cfg.Clock.Now()
+	s.clockBack(now)
 	if s.redo != nil {
 		return nil
 	}
@@ -295,6 +296,23 @@ func (s *Sink) beat(ctx context.Context) error {
 		_ = s.tellProgress(ctx)
 	}
 	return nil
+}
+
+// clockBack forgets what a clock that was set back would make far away: else no
+// batch would be inserted until the old time came again, and reports would
+// promise what is acknowledged until then.
+func (s *Sink) clockBack(now time.Time) {
+	if now.Before(s.last) {
+		s.last = time.Time{}
+	}
+	if now.Before(s.told) {
+		s.told = time.Time{}
+	}
+	s.note(func(st *SinkStatus) {
+		if st.Through.After(now) {
+			st.Through = now
+		}
+	})
 }
 
 // progressEvery is how often an idle sink tells other processes.

@@ -218,11 +218,11 @@ func (t *Tracker) judgeHere(ctx context.Context, w *beaconWork, b *Beacon, at in
 				return BeaconOverload, id.Event{}, awaited{}
 			}
 		}
-		reason := events.ReasonRepeat
-		if mark == events.MarkLate {
-			reason = events.ReasonLate
+		if mark == events.MarkLate { // whether it was used is not known
+			t.refused(w, b.Signal, events.ReasonLate, at)
+			return BeaconExpired, id.Event{}, awaited{}
 		}
-		t.refused(w, b.Signal, reason, at)
+		t.refused(w, b.Signal, events.ReasonRepeat, at)
 		return BeaconRepeat, id.Event{}, awaited{}
 	}
 }

@@ -26,6 +26,11 @@ const (
 	beatEvery    = 5 * time.Second        // silent nodes are found by it
 )
 
+// clockSlack is how much longer than they live used tokens are remembered. A clock
+// that was an hour ahead and is set right would else find the hour of its new
+// auctions forgotten, and nothing of it could be billed.
+const clockSlack = 2 * time.Hour
+
 // Run opens the doors and works until ctx ends or a door breaks.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -158,7 +163,7 @@ func (n *Node) keepBooks(ctx context.Context) {
 }
 
 func (n *Node) tidy(ctx context.Context) error {
-	n.used.Expire(n.clock.Now().UnixMilli())
+	n.used.Expire(n.clock.Now().Add(-clockSlack).UnixMilli())
 	_, err := n.campaigns.Prune(ctx)
 	_, err2 := n.ledger.PruneLeases(ctx)
 	return errors.Join(err, err2, n.manage.FlushTokenUse(ctx))
