@@ -49,6 +49,7 @@ type BookkeeperConfig struct {
 type Bookkeeper struct {
 	cfg     BookkeeperConfig
 	pending map[spendKey]*ledger.SpendRow
+	unsure  *ledger.SpendBatch // sent, and not known to be booked
 	posted  uint64
 	used    *events.Used // of the stream's prefix that was folded: a later record of a token does not count
 	record  events.Record
@@ -145,6 +146,11 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("find the end of the money stream: %w", err)
 	}
 	n := 0
+	if b.unsure != nil {
+		if err := b.send(ctx); err != nil {
+			return n, err
+		}
+	}
 	for b.posted < end {
 		to := min(end, b.posted+passBatches)
 		if err := b.cfg.Stream.Read(ctx, diary.Money, b.posted+1, to, b.add); err != nil {
@@ -224,14 +230,22 @@ func (b *Bookkeeper) post(ctx context.Context, to uint64) error {
 		batch.Rows = append(batch.Rows, *row)
 	}
 	sortRows(batch.Rows)
+	b.unsure = &batch
+	clear(b.pending)
+	return b.send(ctx)
+}
+
+// send posts the batch that is made up, until the ledger says that it has it: the
+// same one each time, because a try whose answer was lost may have been booked.
+func (b *Bookkeeper) send(ctx context.Context) error {
+	batch := b.unsure
 	beforePost.Hit()
-	if _, err := b.cfg.Books.PostSpend(ctx, batch); err != nil {
+	if _, err := b.cfg.Books.PostSpend(ctx, *batch); err != nil {
 		return fmt.Errorf("post batches %d to %d: %w", batch.FirstSeq, batch.LastSeq, err)
 	}
 	afterPost.Hit()
 	b.rows.Add(int64(len(batch.Rows)))
-	b.posted, b.folded = to, b.read
-	clear(b.pending)
+	b.posted, b.folded, b.unsure = batch.LastSeq, b.read, nil
 	return nil
 }
 
