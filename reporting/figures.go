@@ -3,6 +3,7 @@ package reporting
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ type figures struct {
 	impressions, personal      uint64
 	clicks, views, conversions uint64
 	reach                      uint64
+	verdicts                   [7]uint64 // as verdictMetrics
 }
 
 // parseNanos reads a Decimal(38, 9) as ClickHouse prints it.
@@ -96,6 +98,9 @@ func (f *figures) metric(m Metric) string {
 		return f.per(1000, f.impressions)
 	case CostPerConversion:
 		return f.per(1, f.conversions)
+	}
+	if i := slices.Index(verdictMetrics(), m); i >= 0 {
+		return strconv.FormatUint(f.verdicts[i], 10)
 	}
 	return ""
 }

@@ -136,6 +136,36 @@ func reachOf(q *Query) string {
 	return ", toUInt64(0) AS r"
 }
 
+// verdictsOf are the sums of verdicts, in the order of verdictMetrics; nothing is
+// read for them when nobody asks.
+func verdictsOf(q *Query) (sums, from string) {
+	asked, zeros, names, none := false, "", "", ""
+	for i, m := range verdictMetrics() {
+		asked = asked || slices.Contains(q.Metrics, m)
+		zeros += fmt.Sprintf(", toUInt64(0) AS x%d", i)
+		sums += fmt.Sprintf(", sum(%s) AS x%d", m, i)
+		names += ", " + string(m)
+		none += ", toUInt64(0) AS " + string(m)
+	}
+	if !asked {
+		return zeros, "{db}.report_15m"
+	}
+	const keys = "advertiser_id, campaign_id, adgroup_id, ad_id, quarter, country, age, gender, os, placement, currency"
+	const figures = ", spend, impressions, personal_impressions, clicks, views, conversions, conversion_value"
+	const noFigures = ", toDecimal128(0, 9) AS spend, toUInt64(0) AS impressions, toUInt64(0) AS personal_impressions, toUInt64(0) AS clicks, " +
+		"toUInt64(0) AS views, toUInt64(0) AS conversions, toDecimal128(0, 9) AS conversion_value"
+	return sums, "(SELECT " + keys + figures + none + " FROM {db}.report_15m WHERE %[1]s UNION ALL SELECT " + keys + noFigures + names + " FROM {db}.verdict_15m WHERE %[1]s)"
+}
+
+// source is what a query reads, with its condition.
+func source(q *Query, cond string) (sums, from string) {
+	sums, from = verdictsOf(q)
+	if strings.Contains(from, "%[1]s") {
+		return sums, fmt.Sprintf(from, cond)
+	}
+	return sums, from + " WHERE " + cond
+}
+
 // printRows writes the query for one page of rows.
 func printRows(q *Query) (string, error) {
 	cond, err := where(q)
@@ -147,8 +177,9 @@ func printRows(q *Query) (string, error) {
 		cols += fmt.Sprintf(", %s AS d%d", groupBy(d, q.Zone.String()), i)
 		keys += fmt.Sprintf(", d%d", i)
 	}
-	return fmt.Sprintf("SELECT %s%s%s FROM {db}.report_15m WHERE %s GROUP BY %s ORDER BY %s LIMIT %d OFFSET %d",
-		sums, reachOf(q), cols, cond, keys, orderBy(q, keys), q.PageSize, (q.Page-1)*q.PageSize), nil
+	verdicts, from := source(q, cond)
+	return fmt.Sprintf("SELECT %s%s%s%s FROM %s GROUP BY %s ORDER BY %s LIMIT %d OFFSET %d",
+		sums, reachOf(q), verdicts, cols, from, keys, orderBy(q, keys), q.PageSize, (q.Page-1)*q.PageSize), nil
 }
 
 // printTotals writes the query for the totals per currency and the number of rows.
@@ -165,7 +196,8 @@ func printTotals(q *Query) (string, error) {
 		}
 		rows = "uniqExact(" + strings.Join(keys, ", ") + ")"
 	}
-	return fmt.Sprintf("SELECT %s%s, %s FROM {db}.report_15m WHERE %s GROUP BY currency ORDER BY currency", sums, reachOf(q), rows, cond), nil
+	verdicts, from := source(q, cond)
+	return fmt.Sprintf("SELECT %s%s%s, %s FROM %s GROUP BY currency ORDER BY currency", sums, reachOf(q), verdicts, rows, from), nil
 }
 
 // orderBy sorts by what was asked and then by all keys, so that pages never
@@ -186,6 +218,8 @@ func orderBy(q *Query, keys string) string {
 		if info, _ := find(dimensionTable(), q.Order.Field); info.Type == "id" {
 			expr = "toInt64(" + expr + ")"
 		}
+	} else if i := slices.Index(verdictMetrics(), Metric(q.Order.Field)); i >= 0 {
+		expr = fmt.Sprintf("x%d", i)
 	} else {
 		expr = map[Metric]string{Spend: "s", Impressions: "i", Clicks: "c", Views: "v", Reach: "r", Conversions: "n", ConversionValue: "w",
 			CTR: "if(i = 0, 0, c / i)", CPC: "if(c = 0, 0, toFloat64(s) / c)", CPM: "if(i = 0, 0, toFloat64(s) / i)",

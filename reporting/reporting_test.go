@@ -143,7 +143,9 @@ func (s *story) next() events.Record {
 	r.Ad = id.Ad(int64(r.AdGroup)*10 + int64(s.rnd.IntN(3)))
 	switch s.rnd.IntN(10) {
 	case 0:
-		r.Verdict, r.Reason = events.VerdictRefused, events.ReasonRepeat
+		r.Verdict, r.Reason = events.VerdictRefused, []events.Reason{events.ReasonRepeat, events.ReasonExpired, events.ReasonLate}[s.rnd.IntN(3)]
+	case 7:
+		r.Reason = []events.Reason{events.ReasonOverLimit, events.ReasonPreviousLife, events.ReasonAdopted, events.ReasonTest}[s.rnd.IntN(4)]
 	case 1, 2, 3, 4, 5, 6:
 		r.Verdict, r.Reason = events.VerdictBilled, events.ReasonNone
 		r.BilledNanos = money.Nanos(s.rnd.Int64N(5_000_000_000))

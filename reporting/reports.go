@@ -193,6 +193,9 @@ func scanFigures(rows driver.Rows, dims []string, n *uint64) (*figures, error) {
 	f := &figures{}
 	var spend, value decimalText
 	dest := []any{&f.currency, &spend, &f.impressions, &f.personal, &f.clicks, &f.views, &f.conversions, &value, &f.reach}
+	for i := range f.verdicts {
+		dest = append(dest, &f.verdicts[i])
+	}
 	for i := range dims {
 		dest = append(dest, &dims[i])
 	}

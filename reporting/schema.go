@@ -45,6 +45,22 @@ const (
 	CostPerConversion Metric = "cost_per_conversion"
 )
 
+// The metrics of verdicts: events that the ad group is charged for, and refusals.
+const (
+	BilledEvents   Metric = "billed_events"
+	FreeEvents     Metric = "free_events"
+	FreeOverBudget Metric = "free_over_budget"
+	FreeLeaseEnded Metric = "free_lease_ended"
+	RefusedEvents  Metric = "refused_events"
+	RefusedRepeat  Metric = "refused_repeat"
+	RefusedExpired Metric = "refused_expired"
+)
+
+// verdictMetrics are the columns of verdict_15m, in their order.
+func verdictMetrics() []Metric {
+	return []Metric{BilledEvents, FreeEvents, FreeOverBudget, FreeLeaseEnded, RefusedEvents, RefusedRepeat, RefusedExpired}
+}
+
 // Level is the object a report is about, TikTok's data_level. Empty is the
 // level of the deepest id among the dimensions.
 type Level string
@@ -113,7 +129,11 @@ func dimensionTable() []FieldInfo {
 
 func metricTable() []FieldInfo {
 	hourly := []string{string(ByHour)}
-	return []FieldInfo{
+	people := []string{string(Reach), string(Frequency)} // a refusal has no user
+	for _, m := range verdictMetrics() {
+		hourly = append(hourly, string(m))
+	}
+	return append([]FieldInfo{
 		{Name: string(Spend), Type: "decimal", Description: "billed, exact"},
 		{Name: string(Impressions), Type: "integer", Description: "impressions"},
 		{Name: string(Clicks), Type: "integer", Description: "clicks"},
@@ -126,7 +146,15 @@ func metricTable() []FieldInfo {
 		{Name: string(Conversions), Type: "integer", Description: "conversions, at the time of the conversion"},
 		{Name: string(ConversionValue), Type: "decimal", Description: "value of conversions sent in the advertiser's currency"},
 		{Name: string(CostPerConversion), Type: "decimal", Description: "spend per conversion"},
-	}
+	}, []FieldInfo{
+		{Name: string(BilledEvents), Type: "integer", Description: "events that were billed", Excludes: people},
+		{Name: string(FreeEvents), Type: "integer", Description: "events of the kind that is charged for that cost nothing, for whatever reason", Excludes: people},
+		{Name: string(FreeOverBudget), Type: "integer", Description: "of free_events: delivered beyond a budget or the wallet", Excludes: people},
+		{Name: string(FreeLeaseEnded), Type: "integer", Description: "of free_events: so late after a restart or the loss of a server that nothing is charged", Excludes: people},
+		{Name: string(RefusedEvents), Type: "integer", Description: "events that count nowhere: repeated or too old; under a flood of them a share is counted", Excludes: people},
+		{Name: string(RefusedRepeat), Type: "integer", Description: "of refused_events: the same event again", Excludes: people},
+		{Name: string(RefusedExpired), Type: "integer", Description: "of refused_events: longer after the ad was served than an event of its kind may come", Excludes: people},
+	}...)
 }
 
 // Schema says which dimensions, metrics and pairs a Query may name.
