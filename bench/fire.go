@@ -76,7 +76,7 @@ func (in *ingest) fire(ctx context.Context, list []shot, connections int, rate f
 			}
 			return list[i].request
 		},
-		Answer: func(c int, _ uint64, status int, answer []byte, _ time.Duration) {
+		Answer: func(c int, _ uint64, status int, answer []byte, _, _ time.Duration) {
 			i := current[c]
 			if i >= int64(len(list)) {
 				return

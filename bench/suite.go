@@ -37,7 +37,7 @@ type suite struct {
 }
 
 func suites() []suite {
-	return []suite{{"match", match}, {"decide", decide}, {"http", overHTTP}, {"ingest", overIngest}}
+	return []suite{{"match", match}, {"decide", decide}, {"http", overHTTP}, {"ingest", overIngest}, {"overload", overLoad}}
 }
 
 // Suites lists the suites.
@@ -128,6 +128,9 @@ func median[T cmp.Ordered](list []T) T { return quantile(list, 50) }
 
 // quantile sorts list and returns its element at q per cent.
 func quantile[T cmp.Ordered](list []T, q int) T {
+	if len(list) == 0 {
+		return *new(T)
+	}
 	slices.Sort(list)
 	return list[min(len(list)*q/100, len(list)-1)]
 }

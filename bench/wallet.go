@@ -40,7 +40,7 @@ func (w *wallet) fill(ctx context.Context, n int) error {
 		}
 		r, err := load.Run(ctx, load.Config{Address: w.in.node.Ads, Connections: feedConnections, Duration: 200 * time.Millisecond, Timeout: requestTimeout,
 			Request: func(c int, n uint64) []byte { return bodies[(uint64(c)*16+n)%uint64(len(bodies))] },
-			Answer: func(_ int, _ uint64, status int, answer []byte, _ time.Duration) {
+			Answer: func(_ int, _ uint64, status int, answer []byte, _, _ time.Duration) {
 				got := tokensOf(answer)
 				mu.Lock()
 				w.tokens = append(w.tokens, got...)

@@ -22,13 +22,13 @@ type question struct {
 
 // ask does what feed and exchange requests have in common: gate, key, body,
 // time. Under overload refusing must be cheap, so the age of a request is looked at
-// first.
+// first. Ads leave half of the room for beacons to beacons: those are refused last.
 func (s *Server) ask(ctx *fasthttp.RequestCtx, route Route, waited time.Duration) {
 	if !s.allow(ctx, fasthttp.MethodPost) {
 		return
 	}
 	began := s.clock.Now()
-	if !s.queue.admit(began.UnixNano(), waited) {
+	if !s.queue.admit(began.UnixNano(), waited) || s.ackGate.crowded() {
 		s.stats.shedAds.Add(1)
 		s.turnAway(ctx, route)
 		return

@@ -37,7 +37,7 @@ const (
 )
 
 func (p *pressure) init(l *Limits) {
-	p.target, p.patience, p.interval = int64(l.QueueTarget), int64(l.QueuePatience), int64(l.QueueInterval)
+	p.target, p.patience, p.interval = int64(l.QueueTarget), int64(max(l.QueuePatience, l.QueueTarget)), int64(l.QueueInterval)
 }
 
 // admit judges a request that is read at now, in nanoseconds, and had waited.

@@ -89,7 +89,7 @@ func (silent) Printf(string, ...any) {}
 // Serve answers on ln until Shutdown; it returns nil after that, also when
 // Shutdown came first.
 func (s *Server) Serve(ln net.Listener) error {
-	once := &onceListener{Listener: ln}
+	once := &onceListener{Listener: arrival.Listener(ln)}
 	s.mu.Lock()
 	s.listener = once
 	stopped := s.stopped

@@ -130,4 +130,7 @@ func (g *gate) enter() bool {
 	return true
 }
 
+// crowded reports that more than half of the room is taken.
+func (g *gate) crowded() bool { return g.inside.Load() > g.limit/2 }
+
 func (g *gate) leave() { g.inside.Add(-1) }

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"mazad/api/ads/arrival"
 )
 
 // maxAnswer bounds an answer with its header.
@@ -21,6 +23,10 @@ type Client struct {
 	conn    net.Conn
 	buf     []byte
 	closing bool // the server said Connection: close
+
+	// Waited is how long the last answer had been here before it was read: the
+	// generator's own delay, where the machine tells.
+	Waited time.Duration
 }
 
 // Dial connects to host:port. Every Do must end within the timeout.
@@ -35,7 +41,7 @@ func (c *Client) redial() error {
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", c.address, err)
 	}
-	c.conn, c.closing = conn, false
+	c.conn, c.closing = arrival.Conn(conn), false
 	return nil
 }
 
@@ -108,6 +114,7 @@ func (c *Client) more(have int) (int, error) {
 		c.buf = append(c.buf, make([]byte, len(c.buf))...)
 	}
 	n, err := c.conn.Read(c.buf[have:])
+	c.Waited, _ = arrival.WaitOf(c.conn)
 	if n > 0 {
 		return n, nil
 	}

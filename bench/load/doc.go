@@ -9,6 +9,10 @@
 // loop each connection sends its next request when it has the answer; that
 // measures capacity, and its latencies say little.
 //
+// An answer counts as there when the machine's network stack has it, not when the
+// generator gets round to reading it, where that is known (package arrival): the
+// generator shares its processors with the server.
+//
 // Units: latencies are time.Duration; rates are requests per second.
 //
 // Concurrency: Run starts one goroutine per connection and ends them all. A

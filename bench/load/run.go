@@ -33,8 +33,9 @@ type Config struct {
 	Request func(connection int, n uint64) []byte
 
 	// Answer, when set, is told every answer from that connection's goroutine;
-	// body is valid until it returns. latency counts from when it was due.
-	Answer func(connection int, n uint64, status int, body []byte, latency time.Duration)
+	// body is valid until it returns. latency counts from when it was due, service
+	// from when it was sent.
+	Answer func(connection int, n uint64, status int, body []byte, latency, service time.Duration)
 }
 
 func (c *Config) validate() error {
@@ -166,7 +167,7 @@ func (w *worker) send(n uint64, due time.Duration) {
 	request := w.run.cfg.Request(w.number, n)
 	sent := time.Since(w.run.start)
 	status, body, err := w.client.Do(request)
-	done := time.Since(w.run.start)
+	done := time.Since(w.run.start) - w.client.Waited
 	if err != nil && w.client.conn == nil {
 		nap(redialPause)
 	}
@@ -183,7 +184,7 @@ func (w *worker) send(n uint64, due time.Duration) {
 	record(w.latency, done-due)
 	record(w.service, done-sent)
 	if w.run.cfg.Answer != nil {
-		w.run.cfg.Answer(w.number, n, status, body, done-due)
+		w.run.cfg.Answer(w.number, n, status, body, done-due, done-sent)
 	}
 }
 

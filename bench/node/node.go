@@ -219,6 +219,23 @@ func (n *Node) Get(ctx context.Context, method, url string) (int, []byte, error)
 	return resp.StatusCode, b, err
 }
 
+// Usage is the processor time that the process has used, to a hundredth of a
+// second.
+func (n *Node) Usage() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.child.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("the node's processor time: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, which may hold anything
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0, fmt.Errorf("the node's processor time: %q", b)
+	}
+	user, err := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond, errors.Join(err, err2)
+}
+
 // Memory is the process's resident memory now and at its highest.
 func (n *Node) Memory() (now, highest int64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.child.Process.Pid))

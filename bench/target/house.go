@@ -68,6 +68,7 @@ func openHouse(ctx context.Context, cfg Config, url string) (_ *house, err error
 	}
 	if h.ads, err = ads.New(ads.Config{
 		Engine: decider{h.world.Engine}, Confirm: tracker, Keys: newKeyRing(Key), PublicURL: url, Currency: h.world.Market.Currency, Clock: clock.System{},
+		Limits: ads.Limits{QueueTarget: time.Minute, QueuePatience: time.Minute}, // closed loop is overload: nothing may be refused
 	}); err != nil {
 		return nil, err
 	}

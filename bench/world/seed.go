@@ -17,6 +17,10 @@ import (
 func Tree(adGroups int, seed uint64, start time.Time) campaign.Tree {
 	tree := campaigntest.Tree(campaigntest.Options{AdGroups: adGroups, Seed: seed, CPMOnly: true, Start: start.Truncate(24 * time.Hour)})
 	newAtlas(body.Markets()).rename(&tree)
+	for i := range tree.AdGroups { // a store refuses a bid above the budget
+		g := &tree.AdGroups[i]
+		g.Budget = max(g.Budget, 2*g.BidPrice)
+	}
 	return tree
 }
 

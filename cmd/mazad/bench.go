@@ -50,6 +50,7 @@ func benchCommand() *cobra.Command {
 	f.BoolVar(&o.Quick, "quick", false, "within 60 s on 2 cores: without a million ad groups, shorter rounds")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the worlds and the requests")
 	f.StringVar(&data, "data", os.Getenv("MAZAD_DATA"), "folder of recorded data, for suites that use it")
+	f.IntSliceVar(&o.Sizes, "ad-groups", nil, "sizes of the world; default: the suite's own")
 	f.DurationVar(&o.Round, "round", 0, "length of one round; 0: the suite's own")
 	f.StringSliceVar(&o.Phases, "phases", nil, "of ingest, to look at one: batches, big, beacons, visible, kill, settle, landing")
 	f.StringVar(&o.Profile, "profile", "", "folder to write CPU profiles to")

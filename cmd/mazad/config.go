@@ -49,6 +49,7 @@ type AdsConfig struct {
 	NodeURL     string `yaml:"node_url"`
 	RequireKeys bool   `yaml:"require_keys"`
 	Concurrency int    `yaml:"concurrency"`
+	MaxWait     int    `yaml:"overload_wait_microseconds"`
 }
 
 // ManageConfig is the door for people and agencies.
@@ -139,7 +140,7 @@ type LogConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		DataDir: "./var", Node: -1,
-		Ads:    AdsConfig{Listen: "127.0.0.1:8080", RequireKeys: true, Concurrency: 4096},
+		Ads:    AdsConfig{Listen: "127.0.0.1:8080", RequireKeys: true, Concurrency: 4096, MaxWait: 1000},
 		Manage: ManageConfig{Listen: "127.0.0.1:8081"},
 		Admin:  AdminConfig{Listen: "127.0.0.1:8082"},
 		Market: MarketConfig{Currency: "USD", Auction: "second_price", FloorCPM: "0.05", MaxPerAdvertiser: 1,
@@ -256,6 +257,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	between("ads.concurrency", c.Ads.Concurrency, 1, 1<<20)
+	between("ads.overload_wait_microseconds", c.Ads.MaxWait, 100, 10_000_000)
 	c.Market.validate(fail, between)
 	for i, cc := range c.Privacy.OptOutCountries {
 		if len(cc) != 2 || strings.ToUpper(cc) != cc {

@@ -38,6 +38,7 @@ func runPlay(ctx context.Context, o demoOptions, out, logs io.Writer) error {
 		return err
 	}
 	cfg.Privacy.AgeUnknownIsAdult = true // recorded requests carry no age
+	cfg.Ads.MaxWait = 10_000_000         // every request is to be answered, however fast they come
 	return withNode(ctx, cfg, newLog(logs, cfg.Log.Level), func(ctx context.Context, n *Node) error {
 		if err := n.playWorld(ctx, o); err != nil {
 			return fmt.Errorf("seed the world: %w", err)

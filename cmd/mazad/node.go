@@ -304,7 +304,7 @@ func (n *Node) openDoors(ctx context.Context) error {
 		Engine: decider{n.engine}, Confirm: n.tracker, Users: n.users, Keys: newKeyRing(ctx, n.campaigns, n.clock), PublicURL: public, Relay: n.relay,
 		Advertisers: &census{ctx: context.WithoutCancel(ctx), store: n.campaigns},
 		Currency:    money.Currency(n.cfg.Market.Currency), KeylessLoopback: !n.cfg.Ads.RequireKeys,
-		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency}, Clock: n.clock, Log: n.log, Trouble: n.trouble,
+		Limits: ads.Limits{AdsInFlight: n.cfg.Ads.Concurrency, QueueTarget: time.Duration(n.cfg.Ads.MaxWait) * time.Microsecond}, Clock: n.clock, Log: n.log, Trouble: n.trouble,
 	}); err != nil {
 		return err
 	}

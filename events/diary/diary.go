@@ -156,8 +156,10 @@ func (d *Diary) Enqueue(records ...*events.Record) (Ticket, error) {
 }
 
 // Accepting reports whether records are taken now: false while the diary is full
-// or cannot write, and after Close. It costs one atomic load.
-func (d *Diary) Accepting() bool { return !d.queue.shut.Load() }
+// or cannot write, after Close, and while more than half of the room for records
+// on their way to the disk is taken: what asks first, ads, leaves the rest to what
+// must come in, beacons. It costs two atomic loads.
+func (d *Diary) Accepting() bool { return !d.queue.shut.Load() && !d.queue.crowded.Load() }
 
 // Append enqueues r and waits until it is on disk or ctx ends (ErrTimeout, or
 // ErrUnavailable when the diary knows why). After that the record is still on its

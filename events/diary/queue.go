@@ -32,6 +32,7 @@ type queue struct {
 	bytes   int         // the same
 	stop    error       // why nothing is accepted now
 	shut    atomic.Bool // stop is set; read without the lock
+	crowded atomic.Bool // more than half full; the same
 	wake    chan struct{}
 
 	batchBytes, maxBytes, maxRecords int
@@ -56,6 +57,7 @@ func (q *queue) add(encoded []byte, ends []int, now time.Time) (*batch, error) {
 	}
 	q.bytes += len(encoded)
 	q.records += len(ends)
+	q.weigh()
 	signal, start := q.open == nil, 0
 	for _, end := range ends {
 		record := encoded[start:end]
@@ -75,6 +77,13 @@ func (q *queue) add(encoded []byte, ends []int, now time.Time) (*batch, error) {
 		q.signal()
 	}
 	return q.open, nil
+}
+
+// weigh notes whether the queue is more than half full. The caller holds the lock.
+func (q *queue) weigh() {
+	if crowded := q.records > q.maxRecords/2 || q.bytes > q.maxBytes/2; crowded != q.crowded.Load() {
+		q.crowded.Store(crowded)
+	}
 }
 
 func (q *queue) fresh(now time.Time) *batch {
@@ -118,6 +127,7 @@ func (q *queue) resolve(b *batch, err error, keep int) {
 	q.mu.Lock()
 	q.bytes -= b.bytes
 	q.records -= b.records
+	q.weigh()
 	if len(q.free) < keep {
 		b.w.Reset()
 		q.free = append(q.free, b.w)

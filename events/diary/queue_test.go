@@ -51,6 +51,41 @@ func TestQueueClosesBatchesBySizeAndAge(t *testing.T) {
 	take(false, 1, 0) // the clock jumped back
 }
 
+// TestAHalfFullQueueSaysSo: records still come in, until it is full.
+func TestAHalfFullQueueSaysSo(t *testing.T) {
+	for _, cfg := range []Config{{Dir: "x", QueueRecords: 8}, {Dir: "x", QueueBytes: 8 * events.MaxRecord}} {
+		cfg, err := cfg.withDefaults()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, size := newQueue(&cfg), 10
+		if cfg.QueueBytes == 8*events.MaxRecord {
+			size = events.MaxRecord
+		}
+		d := &Diary{queue: q}
+		var sent []*batch
+		for i := range 8 {
+			if got, want := d.Accepting(), i <= 4; got != want {
+				t.Errorf("with %d of 8: accepting %v", i, got)
+			}
+			if _, err := q.add(make([]byte, size), []int{size}, time.Unix(100, 0)); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := q.take(time.Unix(100, 0), true)
+			sent = append(sent, b)
+		}
+		if _, err := q.add(make([]byte, size), []int{size}, time.Unix(100, 0)); err != ErrOverloaded {
+			t.Errorf("the ninth: %v", err)
+		}
+		for i, b := range sent {
+			q.resolve(b, nil, 0)
+			if got, want := d.Accepting(), i >= 3; got != want {
+				t.Errorf("with %d of 8 again: accepting %v", 7-i, got)
+			}
+		}
+	}
+}
+
 func TestRingKeepsOrderAndBounds(t *testing.T) {
 	r, enc := newRing(4, 1<<20), &events.Encoder{}
 	rec := &events.Record{Kind: events.KindDecision}

@@ -42,6 +42,7 @@ func ServeChild(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal(line, &o); err != nil {
 		return fmt.Errorf("read the order of the parent: %w", err)
 	}
+	giveWay()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {

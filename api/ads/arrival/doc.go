@@ -7,7 +7,7 @@
 // handler that is on the processor no longer waits. The kernel stamps the bytes
 // when they arrive; the difference to the time of reading is the wait.
 //
-// Contract: Listener wraps a TCP listener; WaitOf says how long the bytes that
+// Contract: Listener wraps a TCP listener, Conn a connection; WaitOf says how long the bytes that
 // were read last had waited, once: the next call without a read in between knows
 // nothing. Where the kernel does not say (not Linux on amd64 or arm64, not TCP, the
 // first bytes of a connection that were there before it was accepted), WaitOf

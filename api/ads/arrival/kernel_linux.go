@@ -30,27 +30,36 @@ func wrap(ln net.Listener) net.Listener {
 
 type listener struct{ *net.TCPListener }
 
-// Accept implements net.Listener. A connection that cannot be stamped is served
-// all the same.
+// Accept implements net.Listener.
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptTCP()
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.SyscallConn()
+	return wrapConn(c), nil
+}
+
+// wrapConn asks for stamps. A connection that cannot be stamped works all the
+// same.
+func wrapConn(c net.Conn) net.Conn {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return c
+	}
+	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return c, nil
+		return c
 	}
 	var refused error
 	err = raw.Control(func(fd uintptr) {
 		refused = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soTimestampNS, 1)
 	})
 	if err != nil || refused != nil {
-		return c, nil
+		return c
 	}
-	t := &conn{TCPConn: c, raw: raw}
+	t := &conn{TCPConn: tcp, raw: raw}
 	t.receive = t.once
-	return t, nil
+	return t
 }
 
 // conn is a connection whose reads know when their bytes came.
