@@ -12,22 +12,6 @@ import (
 	"mazad/internal/money"
 )
 
-// kept collects what is offered for replays.
-type kept struct {
-	bodies [][]byte
-	last   events.Record
-	full   bool
-}
-
-func (k *kept) OfferReplay(r *events.Record) bool {
-	if k.full {
-		return false
-	}
-	k.bodies = append(k.bodies, bytes.Clone(r.Body))
-	k.last = *r
-	return true
-}
-
 // TestI8ReplayRepeatsBitForBit: over a season with edits, new models, midnights,
 // refused holds, caps and both universes, every auction is decided again exactly.
 func TestI8ReplayRepeatsBitForBit(t *testing.T) {

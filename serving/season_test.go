@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +20,22 @@ import (
 	"mazad/prediction"
 	"mazad/targeting"
 )
+
+// kept collects what is offered for replays.
+type kept struct {
+	bodies [][]byte
+	last   events.Record
+	full   bool
+}
+
+func (k *kept) OfferReplay(r *events.Record) bool {
+	if k.full {
+		return false
+	}
+	k.bodies = append(k.bodies, bytes.Clone(r.Body))
+	k.last = *r
+	return true
+}
 
 // season is a seeded life of one node: edits, learning, ticks, spend, midnights in
 // several zones, and auctions of every kind. Everything is drawn with whole
