@@ -150,8 +150,12 @@ func corridor(t *testing.T, cfg Config) {
 	}
 }
 
-// impressions asks the report of the advertiser's today.
-func (a *agency) impressions() string {
+// impressions are those of the advertiser's today, by the report; empty while
+// ClickHouse is starting.
+func (a *agency) impressions() string { return a.metrics()["impressions"] }
+
+// metrics asks the report of the advertiser's today.
+func (a *agency) metrics() map[string]string {
 	a.h.t.Helper()
 	zone, err := time.LoadLocation("Asia/Kathmandu")
 	if err != nil {
@@ -165,15 +169,15 @@ func (a *agency) impressions() string {
 	var o object
 	status := a.h.call("GET", a.h.manage+"/open_api/v1.3/report/integrated/get/?"+q.Encode(), a.token, nil, &o)
 	if status == 503 { // ClickHouse is starting
-		return ""
+		return nil
 	}
 	if status != 200 {
 		a.h.t.Fatalf("report: %d %s", status, o.Message)
 	}
 	if len(o.Data.List) == 0 {
-		return "0"
+		return map[string]string{"impressions": "0"}
 	}
-	return o.Data.List[0].Metrics["impressions"]
+	return o.Data.List[0].Metrics
 }
 
 // ledgerSpend is what the verification says was spent.

@@ -25,7 +25,7 @@ type userKeys struct {
 // Key implements events.Keys.
 func (k userKeys) Key(ord uint32) (key [32]byte, ok bool) {
 	if ord == 0 {
-		return k.nobody, true
+		return k.nobody, k.nobody != [32]byte{}
 	}
 	v, ok, err := k.users.KeyByOrd(audience.UserOrd(ord))
 	return v, ok && err == nil
