@@ -5566,4 +5566,4 @@ func (sh *strictHandler) ReportIntegratedGet(w http.ResponseWriter, r *http.Requ
 }
 
 // SpecSHA256 is the hash of the openapi.yaml that this file was made from.
-const SpecSHA256 = "ad12577eaaf68fb23b26407a99fbade456c88572bd64c4768c328efaf3deaf38"
+const SpecSHA256 = "af831cdd87101b1227ed4ef7f1b573a264d57a353d6f6f03cd949e695cb5febf"
