@@ -198,6 +198,14 @@ func (h *house) killProcess() {
 	<-h.ended
 }
 
+// stopSoon lets the house serve for a moment and then asks it to stop.
+func (h *house) stopSoon(ctx context.Context) {
+	if h.ready(ctx, startLimit) {
+		h.until(ctx, 400*time.Millisecond, func() bool { return false })
+		kill(h.cmd.Process.Pid, syscall.SIGTERM)
+	}
+}
+
 // stop asks the process to end and says whether it did so well and in time.
 func (h *house) stop(limit time.Duration) error {
 	kill(h.cmd.Process.Pid, syscall.SIGTERM)

@@ -222,7 +222,13 @@ func (r *run) shoot(ctx context.Context, h *house, config string, s shot) error 
 		if hit = h.running(); !hit {
 			return fmt.Errorf("the process ended by itself: %w", h.status)
 		}
-	} else if hit = h.until(ctx, reachLimit, func() bool { return slices.Contains(h.reached(), s.point) }); !hit {
+	} else if s.soft {
+		h.stopSoon(ctx)
+	}
+	if s.point != "" {
+		hit = h.until(ctx, reachLimit, func() bool { return slices.Contains(h.reached(), s.point) })
+	}
+	if s.point != "" && !hit {
 		r.again(s)
 	}
 	if hit {
@@ -273,7 +279,7 @@ func (r *run) end(h *house, s shot) error {
 		h.killProcess()
 		kill(child, syscall.SIGKILL)
 	case process:
-		if s.soft {
+		if s.soft && s.point == "" {
 			kill(h.cmd.Process.Pid, syscall.SIGTERM)
 			h.until(context.Background(), time.Duration(r.rng.IntN(400))*time.Millisecond, func() bool { return false })
 		}

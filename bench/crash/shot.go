@@ -76,6 +76,9 @@ func once(point string) bool {
 // needsIntent are points that are passed only where an insert was broken off.
 func needsIntent(point string) bool { return point == "sink.after-compare" }
 
+// atStop are points that a life of some seconds passes when it is asked to stop.
+func atStop(point string) bool { return strings.HasPrefix(point, "checkpoint.") }
+
 // opener leaves an open intent behind for the shot that follows it.
 var opener = shot{point: "sink.after-intent", hit: 1, who: process}
 
@@ -92,7 +95,7 @@ func systematic(points []string) (fresh, steady []shot) {
 			victims = []victim{process}
 		}
 		for _, v := range victims {
-			s := shot{point: p, hit: 1, who: v}
+			s := shot{point: p, hit: 1, who: v, soft: atStop(p)}
 			switch {
 			case once(p):
 				fresh = append(fresh, s)
@@ -117,7 +120,10 @@ func random(rng *rand.Rand, points []string) shot {
 		if once(p) || needsIntent(p) {
 			continue
 		}
-		s := shot{point: p, hit: 1, who: who}
+		s := shot{point: p, hit: 1, who: who, soft: atStop(p)}
+		if s.soft {
+			return s
+		}
 		busy := !inChild(p) && !strings.HasPrefix(p, "sink.") && !strings.HasPrefix(p, "journal.")
 		if busy {
 			s.hit = 1 + rng.IntN(40)

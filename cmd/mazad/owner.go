@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mazad/campaign"
+	"mazad/internal/failpoint"
 )
 
 // nodeOwner is the name under which a data directory claims its node number. It
@@ -36,6 +37,13 @@ func nodeOwner(dir string) (string, error) {
 	return owner, nil
 }
 
+// Where a test ends the process: a new checkpoint, or the node's name, is whole
+// but not yet under its name; it is.
+var (
+	wholeNotNamed = failpoint.New("checkpoint.before-rename")
+	wholeNamed    = failpoint.New("checkpoint.after-rename")
+)
+
 // writeOnce makes a file that is whole on disk or not there.
 func writeOnce(path string, data []byte) error {
 	tmp := path + ".new"
@@ -47,9 +55,11 @@ func writeOnce(path string, data []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	wholeNotNamed.Hit()
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
+	wholeNamed.Hit()
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
