@@ -37,6 +37,7 @@ type Config struct {
 	Store      StoreConfig       `yaml:"store"`
 	Diary      DiaryConfig       `yaml:"diary"`
 	Replay     ReplayConfig      `yaml:"replay"`
+	Archive    ArchiveConfig     `yaml:"archive"`
 	ClickHouse ClickHouseConfig  `yaml:"clickhouse"`
 	Secrets    SecretsConfig     `yaml:"secrets"`
 	Log        LogConfig         `yaml:"log"`
@@ -94,7 +95,6 @@ type StoreConfig struct {
 type DiaryConfig struct {
 	URL            string `yaml:"url"`
 	MaxMegabytes   int    `yaml:"max_megabytes"`
-	RetentionDays  int    `yaml:"retention_days"`
 	DecisionsMB    int    `yaml:"decisions_megabytes"`
 	DecisionsHours int    `yaml:"decisions_hours"`
 }
@@ -113,6 +113,22 @@ func (r *ReplayConfig) share() (money.PPB, error) {
 		return 0, fmt.Errorf("replay.sample: %q is not allowed: want a decimal from 0 to 1 with at most 9 decimals", r.Sample)
 	}
 	return money.PPB(n), nil
+}
+
+// ArchiveConfig is where money records are kept for long.
+type ArchiveConfig struct {
+	Dir           string `yaml:"dir"`
+	RetentionDays int    `yaml:"retention_days"`
+	StreamDays    int    `yaml:"stream_days"`
+	SealMinutes   int    `yaml:"seal_minutes"`
+	SealMegabytes int    `yaml:"seal_megabytes"`
+}
+
+func (a *ArchiveConfig) validate(between func(string, int, int, int)) {
+	between("archive.retention_days", a.RetentionDays, 10, 3660)
+	between("archive.stream_days", a.StreamDays, 8, 3660)
+	between("archive.seal_minutes", a.SealMinutes, 1, 1440)
+	between("archive.seal_megabytes", a.SealMegabytes, 1, 1024)
 }
 
 // ClickHouseConfig is where reports come from.
@@ -146,8 +162,9 @@ func DefaultConfig() Config {
 		Market: MarketConfig{Currency: "USD", Auction: "second_price", FloorCPM: "0.05", MaxPerAdvertiser: 1,
 			SlotWeights: []string{"1", "0.8", "0.65", "0.55", "0.45", "0.4", "0.35", "0.3", "0.28", "0.25"}, AutoApproveAds: true},
 		Capacity:   CapacityConfig{AdGroups: 100_000, OutstandingTokens: 1 << 20, FrequencyEntries: 1 << 20},
-		Diary:      DiaryConfig{MaxMegabytes: 16384, RetentionDays: 400, DecisionsMB: 1024, DecisionsHours: 24},
+		Diary:      DiaryConfig{MaxMegabytes: 16384, DecisionsMB: 1024, DecisionsHours: 24},
 		Replay:     ReplayConfig{Sample: "0.01", Megabytes: 512, Hours: 24},
+		Archive:    ArchiveConfig{RetentionDays: 400, StreamDays: 8, SealMinutes: 60, SealMegabytes: 64},
 		ClickHouse: ClickHouseConfig{},
 		Secrets:    SecretsConfig{TokenKeyEnv: "MAZAD_TOKEN_KEY", StorePasswordEnv: "MAZAD_STORE_PASSWORD"},
 		Log:        LogConfig{Level: "info"},
@@ -271,7 +288,7 @@ func (c *Config) Validate() error {
 		fail("store.url", sqldb.Plain(c.Store.URL), err.Error())
 	}
 	between("diary.max_megabytes", c.Diary.MaxMegabytes, 16, 1<<24)
-	between("diary.retention_days", c.Diary.RetentionDays, 2, 400)
+	c.Archive.validate(between)
 	between("diary.decisions_megabytes", c.Diary.DecisionsMB, 16, 1<<20)
 	between("diary.decisions_hours", c.Diary.DecisionsHours, 1, 24*30)
 	if _, err := c.Replay.share(); err != nil {

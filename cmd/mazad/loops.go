@@ -64,6 +64,8 @@ func (n *Node) Run(ctx context.Context) error {
 	wg.Add(1)
 	go func() { defer wg.Done(); n.keepBooks(ctx) }()
 	n.runReports(ctx, &wg)
+	wg.Add(1)
+	go func() { defer wg.Done(); n.archiver.Run(ctx) }()
 
 	manageServer := manage.NewHTTPServer(n.manageHandler(), n.log)
 	adminServer := n.adminServer()

@@ -45,6 +45,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.corridor(m)
 	c.money(m)
 	c.diary(m)
+	c.archive(m)
 	c.reports(m)
 }
 
@@ -144,6 +145,7 @@ func (c collector) diary(m meter) {
 	m.count("diary_batches_total", "Batches sent", float64(st.Batches))
 	m.gauge("diary_queue_records", "Accepted and not yet on disk", float64(st.QueueRecords))
 	m.gauge("diary_bytes", "Disk used by the money stream", float64(st.MoneyBytes))
+	m.gauge("diary_alarm", "1 when the money stream has used 80 % of its disk budget", flag(st.Alarm))
 	m.gauge("diary_budget_bytes", "Disk budget of the money stream; alarm at 80 %", float64(st.MoneyBudget))
 	m.count("decisions_logged_total", "Decision records taken", float64(st.Decisions))
 	m.count("replays_kept_total", "Auctions recorded for a replay", float64(st.Replays))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -21,9 +20,9 @@ import (
 	"mazad/campaign"
 	campaignsql "mazad/campaign/sqlstore"
 	"mazad/events"
+	"mazad/events/archive"
 	"mazad/events/diary"
 	"mazad/internal/clock"
-	"mazad/internal/failpoint"
 	"mazad/internal/money"
 	"mazad/internal/sqldb"
 	"mazad/ledger"
@@ -47,6 +46,9 @@ type Node struct {
 	ledger    ledger.Store
 	users     *userstore.Store
 	diary     *diary.Diary
+	archive   *archive.Archive
+	history   *archive.Sequence // archive and diary as one
+	archiver  *archive.Worker
 
 	life        campaign.Generation
 	learner     *prediction.Learner // owned by the bookkeeper's goroutine once Run began
@@ -91,7 +93,7 @@ func OpenNode(ctx context.Context, cfg Config, log *slog.Logger) (*Node, error) 
 
 func openNode(ctx context.Context, cfg Config, log *slog.Logger, c clock.Clock) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, clock: c, started: time.Now(), ready: make(chan struct{})}
-	steps := []func(context.Context) error{n.openStores, n.openDiary, n.catchUp, n.openCorridor, n.openReports, n.openDoors}
+	steps := []func(context.Context) error{n.openStores, n.openDiary, n.openArchive, n.catchUp, n.openCorridor, n.openReports, n.openArchiver, n.openDoors}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -130,7 +132,7 @@ func (n *Node) openDiary(ctx context.Context) error {
 	}
 	d := n.cfg.Diary
 	cfg := diary.Config{
-		MoneyBytes: int64(d.MaxMegabytes) << 20, MoneyAge: time.Duration(d.RetentionDays) * 24 * time.Hour,
+		MoneyBytes:    int64(d.MaxMegabytes) << 20,
 		DecisionBytes: int64(d.DecisionsMB) << 20, DecisionAge: time.Duration(d.DecisionsHours) * time.Hour,
 		ReplayBytes: int64(n.cfg.Replay.Megabytes) << 20, ReplayAge: time.Duration(n.cfg.Replay.Hours) * time.Hour,
 		Keys: userKeys{n.users, nobody}, OnLost: n.lost, Clock: n.clock, Log: n.log,
@@ -255,18 +257,8 @@ func (n *Node) openReports(context.Context) error {
 	}
 	locate := reporting.At(n.cfg.ClickHouse.URL)
 	if n.cfg.ClickHouse.URL == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("find this binary, to start ClickHouse: %w", err)
-		}
-		command := []string{self, "clickhouse"}
-		if failpoint.On() {
-			command = append(command, "--"+failpointsFlag)
-		}
-		if n.clickhouse, err = embedded.NewSupervisor(embedded.SupervisorConfig{
-			Command: command, Lib: n.cfg.ClickHouse.Library, Roots: engineRoots(self),
-			DataDir: filepath.Join(n.cfg.DataDir, "clickhouse"), Log: n.log,
-		}); err != nil {
+		var err error
+		if n.clickhouse, err = n.newEngine(filepath.Join(n.cfg.DataDir, "clickhouse")); err != nil {
 			return err
 		}
 		locate = n.clickhouse.Endpoint
@@ -279,7 +271,7 @@ func (n *Node) openReports(context.Context) error {
 		return err
 	}
 	if n.sink, err = reporting.NewSink(reporting.SinkConfig{
-		Client: n.client, Source: diarysource.Of(n.diary, diary.Money), Intents: n.journal, Clock: n.clock, Log: n.log,
+		Client: n.client, Source: diarysource.Of(n.history, diary.Money), Intents: n.journal, Clock: n.clock, Log: n.log,
 	}); err != nil {
 		return err
 	}

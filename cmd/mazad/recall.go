@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mazad/events"
+	"mazad/events/archive"
 	"mazad/prediction"
 	"mazad/serving"
 )
@@ -29,7 +30,7 @@ func (n *Node) checkpointFile() string { return filepath.Join(n.cfg.DataDir, "ch
 // what came after it, or from all of it.
 func (n *Node) remember(ctx context.Context) error {
 	started := n.clock.Now()
-	if err := n.newBooks(ctx); err != nil {
+	if err := n.newBooks(ctx, n.history); err != nil {
 		return err
 	}
 	from, err := n.resume(ctx)
@@ -37,27 +38,46 @@ func (n *Node) remember(ctx context.Context) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			n.log.Error("the checkpoint is not used, the diary is read from the beginning", "file", n.checkpointFile(), "cause", err)
 		}
-		if err := n.newBooks(ctx); err != nil { // what was half read is thrown away
+		if err := n.forget(ctx, n.history); err != nil {
 			return err
 		}
-		n.used, n.attribution = events.NewUsed(), events.NewAttribution(events.AttributionConfig{})
 	}
-	batches, err := n.bookkeeper.Recover(ctx, func(r *events.Record) {
-		n.used.Apply(r)
-		n.attribution.Apply(r)
-		n.pending.Apply(r)
-	})
+	batches, err := n.readRest(ctx)
+	var damage *archive.Damage
+	if errors.As(err, &damage) {
+		n.log.Error("the archive cannot be read: what was learnt before the diary's first record is not known", "cause", damage)
+		if err := n.forget(ctx, n.diary); err != nil {
+			return err
+		}
+		from = 0
+		batches, err = n.readRest(ctx)
+	}
 	n.checkpointed = from
 	n.log.Info("the diary is read", "checkpoint_batch", from, "batches", batches, "took_ms", n.clock.Now().Sub(started).Milliseconds())
 	return err
 }
 
-func (n *Node) newBooks(ctx context.Context) (err error) {
+// forget throws away what was half read and begins anew with a stream.
+func (n *Node) forget(ctx context.Context, stream serving.Stream) error {
+	n.used, n.attribution, n.pending = events.NewUsed(), events.NewAttribution(events.AttributionConfig{}), serving.Pending{}
+	return n.newBooks(ctx, stream)
+}
+
+// readRest reads what is not in the checkpoint.
+func (n *Node) readRest(ctx context.Context) (batches int, err error) {
+	return n.bookkeeper.Recover(ctx, func(r *events.Record) {
+		n.used.Apply(r)
+		n.attribution.Apply(r)
+		n.pending.Apply(r)
+	})
+}
+
+func (n *Node) newBooks(ctx context.Context, stream serving.Stream) (err error) {
 	if n.learner, err = prediction.NewLearner(prediction.Config{}); err != nil {
 		return err
 	}
 	n.bookkeeper, err = serving.NewBookkeeper(ctx, serving.BookkeeperConfig{
-		Clock: n.clock, Stream: n.diary, Books: n.ledger, Node: n.life.Node, Learner: n.learner,
+		Clock: n.clock, Stream: stream, Books: n.ledger, Node: n.life.Node, Learner: n.learner,
 	})
 	return err
 }

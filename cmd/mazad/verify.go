@@ -6,11 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/http"
 	"slices"
-	"strings"
-	"time"
 
 	"mazad/ledger"
 	"mazad/reporting"
@@ -30,6 +26,23 @@ type verification struct {
 	Differences []string          `json:"differences"`
 	Notes       []string          `json:"notes"`
 	Transfers   int64             `json:"transfers"`
+	Archive     archiveSummary    `json:"archive"`
+	Damage      []string          `json:"damage"` // files of archive and diary that are not as they were written
+	Rebuilt     *rebuiltSummary   `json:"rebuilt,omitempty"`
+}
+
+// archiveSummary is what a check of the archive read.
+type archiveSummary struct {
+	Files   int    `json:"files"`
+	Batches uint64 `json:"batches"`
+	Records uint64 `json:"records"`
+	Bytes   int64  `json:"bytes"`
+	Both    uint64 `json:"also_in_diary"` // batches compared with the diary's copy
+}
+
+// ok reports that everything agrees and is whole.
+func (v *verification) ok() bool {
+	return v.Equal && len(v.Damage) == 0 && (v.Rebuilt == nil || len(v.Rebuilt.Differences) == 0)
 }
 
 func newVerification(v *reporting.Verification, trial *ledger.Trial) *verification {
@@ -49,6 +62,14 @@ func (v *verification) print(w io.Writer) {
 		word = "DIFFERENT"
 	}
 	fmt.Fprintf(w, "%s\n  %d records, %d ad groups, %d transfers balance\n", word, v.Records, v.Groups, v.Transfers)
+	fmt.Fprintf(w, "  archive: %d files whole, %d batches, %d records, %d bytes; %d batches are equal in the diary\n",
+		v.Archive.Files, v.Archive.Batches, v.Archive.Records, v.Archive.Bytes, v.Archive.Both)
+	for _, d := range v.Damage {
+		fmt.Fprintf(w, "  DAMAGED: %s\n", d)
+	}
+	if v.Rebuilt != nil {
+		v.Rebuilt.print(w)
+	}
 	for currency, sum := range v.Spend {
 		fmt.Fprintf(w, "  spend %s %s\n", sum, currency)
 	}
@@ -60,31 +81,44 @@ func (v *verification) print(w io.Writer) {
 	}
 }
 
-var errDifferent = errors.New("the diary, ClickHouse and the ledger do not agree")
+var (
+	errDifferent = errors.New("the diary, ClickHouse and the ledger do not agree")
+	errDamaged   = errors.New("files of the archive or the diary are damaged")
+)
 
 func verifyCommand() *cobra.Command {
-	var config string
-	var asJSON bool
+	var config, clickhouse string
+	var asJSON, rebuild bool
 	c := &cobra.Command{
-		Use: "verify", Short: "Compare diary, ClickHouse and ledger, to the nano; asks the running server, or opens the data directory", Args: cobra.NoArgs,
+		Use: "verify", Short: "Compare diary, archive, ClickHouse and ledger, to the nano; asks the running server, or opens the data directory", Args: cobra.NoArgs,
+		Long: "verify folds every record of archive and diary and compares the figures with ClickHouse and the ledger, to the nano, and reads every file of the archive.\n" +
+			"With --rebuild it also fills an empty ClickHouse and an empty ledger from archive and diary alone and compares them with those in use.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := LoadConfig(config)
 			if err != nil {
 				return err
 			}
-			v, err := verifyRunning(cmd.Context(), "http://"+cfg.Admin.Listen)
-			if errors.Is(err, errNotRunning) {
-				v, err = verifyStopped(cmd.Context(), cfg, newLog(cmd.ErrOrStderr(), "warn"))
+			if clickhouse != "" && !rebuild {
+				return errors.New("--clickhouse goes with --rebuild")
 			}
-			if err != nil {
+			ask := question{path: "/verify"}
+			if rebuild {
+				ask = question{path: "/rebuild", body: rebuildOrder{ClickHouse: clickhouse}, told: func(p progress) { p.print(cmd.ErrOrStderr()) }}
+			}
+			var v verification
+			if err = askServer(cmd.Context(), cfg, newLog(cmd.ErrOrStderr(), "warn"), ask, &v); err != nil {
 				return err
 			}
 			if asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(v)
+				err = json.NewEncoder(cmd.OutOrStdout()).Encode(&v)
 			} else {
 				v.print(cmd.OutOrStdout())
 			}
-			if err == nil && !v.Equal {
+			switch {
+			case err != nil || v.ok():
+			case len(v.Damage) > 0:
+				err = errDamaged
+			default:
 				err = errDifferent
 			}
 			return err
@@ -92,58 +126,13 @@ func verifyCommand() *cobra.Command {
 	}
 	c.Flags().StringVarP(&config, "config", "c", "", "YAML file; without one the defaults hold")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&rebuild, "rebuild", false, "also fill an empty ClickHouse and an empty ledger and compare")
+	c.Flags().StringVar(&clickhouse, "clickhouse", "", "with --rebuild: URL of an empty ClickHouse, which keeps what it is filled with; without it an embedded one is made and removed")
 	return c
 }
 
-var errNotRunning = errors.New("no server answers")
-
 // verifyRunning asks a server on its admin port.
 func verifyRunning(ctx context.Context, admin string) (*verification, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	raw, err := askAdmin(ctx, http.MethodPost, admin+"/verify")
-	if err != nil {
-		return nil, fmt.Errorf("verify: %w", err)
-	}
 	var v verification
-	return &v, json.Unmarshal(raw, &v)
-}
-
-// askAdmin asks a running server; errNotRunning when none answers at all.
-func askAdmin(ctx context.Context, method, url string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", errNotRunning, url, err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New(strings.TrimSpace(string(raw)))
-	}
-	return raw, nil
-}
-
-// verifyStopped opens the data directory of a server that is not running, on
-// addresses of its own.
-func verifyStopped(ctx context.Context, cfg Config, log *slog.Logger) (*verification, error) {
-	cfg.Ads.Listen, cfg.Manage.Listen, cfg.Admin.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
-	n, err := OpenNode(ctx, cfg, log)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	<-n.ready
-	_, _, admin := n.addresses()
-	v, err := verifyRunning(ctx, admin)
-	cancel()
-	return v, errors.Join(err, <-ended, n.Close())
+	return &v, askRunning(ctx, admin, question{path: "/verify"}, &v)
 }

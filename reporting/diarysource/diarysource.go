@@ -15,11 +15,19 @@ import (
 	"mazad/reporting"
 )
 
+// Diary is what can be read: *diary.Diary, or *archive.Sequence, which goes back
+// further.
+type Diary interface {
+	Consume(ctx context.Context, stream string, from uint64, fn func(*diary.Batch) error) error
+	Read(ctx context.Context, stream string, from, to uint64, fn func(*diary.Batch) error) error
+	Last(ctx context.Context, stream string) (first, last uint64, err error)
+}
+
 // Of reads a stream of a diary.
-func Of(d *diary.Diary, stream string) reporting.Source { return source{d, stream} }
+func Of(d Diary, stream string) reporting.Source { return source{d, stream} }
 
 type source struct {
-	d      *diary.Diary
+	d      Diary
 	stream string
 }
 
