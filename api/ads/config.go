@@ -47,7 +47,9 @@ type Principal struct {
 	Explain    bool          // may ask for the trace of a decision
 }
 
-// KeyChecker judges API keys; it must be fast and keep nothing of key.
+// KeyChecker judges API keys; it must be fast and keep nothing of key. One that
+// also has Away() bool says by it that it cannot know now: a key that it refuses
+// is then answered 503, not 401.
 type KeyChecker interface {
 	Check(key []byte, kind KeyKind) (Principal, bool)
 }

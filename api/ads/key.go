@@ -31,6 +31,10 @@ func (s *Server) authorize(ctx *fasthttp.RequestCtx, kind KeyKind, inURL bool) (
 	} else if len(key) == 0 && s.cfg.KeylessLoopback && kind == KeyDecision && local(ctx) {
 		return Principal{Explain: true}, true
 	}
+	if k, ok := s.cfg.Keys.(interface{ Away() bool }); ok && len(key) > 0 && k.Away() {
+		s.overload(ctx, "keys cannot be checked now: try again")
+		return Principal{}, false
+	}
 	s.stats.noKey.Add(1)
 	s.refuse(ctx, fasthttp.StatusUnauthorized, codeNoKey, "a valid API key of the right kind is required, in X-Api-Key or Authorization: Bearer")
 	return Principal{}, false

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +51,7 @@ type keyRing struct {
 
 	known sync.Map     // campaign.TokenHash to keyEntry; read without a lock
 	held  atomic.Int64 // about how many
+	away  atomic.Int64 // ms: the store was away, and is not asked again before; 0 = it answers
 }
 
 type keyEntry struct {
@@ -60,11 +60,27 @@ type keyEntry struct {
 	until time.Time
 }
 
+// fresh reports whether the answer is new enough; a clock that was set back makes
+// none last longer.
+func (e *keyEntry) fresh(now time.Time) bool {
+	return !now.After(e.until) && e.until.Sub(now) <= keyLife
+}
+
+// believed reports whether a key that was good may pass while the store is away.
+func (e *keyEntry) believed(now time.Time) bool {
+	return e.found && now.Sub(e.until).Abs() < keyBelieved
+}
+
 // keyLife is how long an answer of the store is believed, and keyRoom how many
-// answers are kept; strangers' keys push nothing out for longer than that.
+// answers are kept; strangers' keys push nothing out for longer than that. While
+// the store is away, keys that were good are believed for keyBelieved, one request
+// per keyProbe asks whether it is back, and waits keyWait at most.
 const (
-	keyLife = time.Second
-	keyRoom = 10_000
+	keyLife     = time.Second
+	keyRoom     = 10_000
+	keyBelieved = time.Hour
+	keyProbe    = time.Second
+	keyWait     = time.Second
 )
 
 func newKeyRing(ctx context.Context, store campaign.Tokens, c clock.Clock) *keyRing {
@@ -77,8 +93,8 @@ func (k *keyRing) Check(key []byte, kind ads.KeyKind) (ads.Principal, bool) {
 	now := k.clock.Now()
 	v, _ := k.known.Load(hash)
 	e, ok := v.(keyEntry)
-	if !ok || now.After(e.until) {
-		e = k.ask(hash, now)
+	if !ok || !e.fresh(now) {
+		e = k.renew(hash, e, now)
 	}
 	want := campaign.ScopeDecision
 	if kind == ads.KeyEvent {
@@ -97,15 +113,41 @@ func (k *keyRing) Check(key []byte, kind ads.KeyKind) (ads.Principal, bool) {
 	return ads.Principal{Advertiser: e.token.Advertiser, Explain: kind == ads.KeyDecision}, true
 }
 
-func (k *keyRing) ask(hash campaign.TokenHash, now time.Time) keyEntry {
-	ctx, cancel := context.WithTimeout(k.ctx, 2*time.Second)
+// Away reports whether the store could not be asked, so that a refusal means
+// nothing.
+func (k *keyRing) Away() bool { return k.away.Load() != 0 }
+
+// renew asks the store, unless it is away and the old answer is believed.
+func (k *keyRing) renew(hash campaign.TokenHash, old keyEntry, now time.Time) keyEntry {
+	believed, next := old.believed(now), now.Add(keyProbe).UnixMilli()
+	if away := k.away.Load(); away != 0 && believed {
+		soon := away > now.UnixMilli() && away <= next
+		if soon || !k.away.CompareAndSwap(away, next) {
+			return old
+		}
+	}
+	e, err := k.ask(hash, now)
+	switch {
+	case err == nil:
+		k.away.Store(0)
+		return e
+	case believed:
+		k.away.Store(next)
+		return old
+	}
+	k.away.Store(next)
+	return keyEntry{} // do not remember a no
+}
+
+// ask remembers what the store says; an error means that it is away.
+func (k *keyRing) ask(hash campaign.TokenHash, now time.Time) (keyEntry, error) {
+	ctx, cancel := context.WithTimeout(k.ctx, keyWait)
 	defer cancel()
 	t, err := k.store.FindToken(ctx, hash)
-	e := keyEntry{token: t, found: err == nil, until: now.Add(keyLife)}
-	var known *campaign.Error
-	if err != nil && !errors.As(err, &known) {
-		return e // the store is away: do not remember a no
+	if err != nil && campaign.KindOf(err) != campaign.NotFound {
+		return keyEntry{}, err
 	}
+	e := keyEntry{token: t, found: err == nil, until: now.Add(keyLife)}
 	if k.held.Load() >= keyRoom {
 		k.held.Store(0)
 		k.known.Clear()
@@ -113,5 +155,5 @@ func (k *keyRing) ask(hash campaign.TokenHash, now time.Time) keyEntry {
 	if _, had := k.known.Swap(hash, e); !had {
 		k.held.Add(1)
 	}
-	return e
+	return e, nil
 }

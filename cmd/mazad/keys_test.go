@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"testing"
 	"time"
 
@@ -18,6 +20,63 @@ type oneToken struct {
 
 func (o oneToken) FindToken(context.Context, campaign.TokenHash) (campaign.Token, error) {
 	return o.token, nil
+}
+
+// moodyStore is a store that goes away, and counts who asks.
+type moodyStore struct {
+	campaign.Tokens
+	asked   int
+	away    bool
+	revoked bool
+}
+
+func (m *moodyStore) FindToken(_ context.Context, h campaign.TokenHash) (campaign.Token, error) {
+	m.asked++
+	switch {
+	case m.away:
+		return campaign.Token{}, &campaign.Error{Kind: campaign.Internal, Err: errors.New("connection refused")} // as the store says it
+	case m.revoked || h != sha256.Sum256([]byte("good")):
+		return campaign.Token{}, &campaign.Error{Kind: campaign.NotFound, Code: campaign.CodeNotFound}
+	}
+	return campaign.Token{Scope: campaign.ScopeEvent}, nil
+}
+
+// TestKeysWhileTheStoreIsAway: a key that was good passes for an hour without
+// holding anybody up, a strange one is neither good nor bad, and the first answer
+// of the store counts again.
+func TestKeysWhileTheStoreIsAway(t *testing.T) {
+	store, clk := &moodyStore{}, clock.NewFake(time.Unix(1_790_000_000, 0))
+	k := newKeyRing(t.Context(), store, clk)
+	check := func(key string, want, away bool) {
+		t.Helper()
+		if _, ok := k.Check([]byte(key), ads.KeyEvent); ok != want || k.Away() != away {
+			t.Errorf("%s after %s: %t, away %t; want %t and %t", key, clk.Now().Format(time.TimeOnly), ok, k.Away(), want, away)
+		}
+	}
+	check("good", true, false)
+	check("bad", false, false)
+	store.away = true
+	clk.Advance(2 * keyLife)
+	store.asked = 0
+	for range 600 {
+		for range 10 {
+			check("good", true, true)
+		}
+		clk.Advance(time.Second)
+	}
+	if store.asked > 601 {
+		t.Errorf("%d questions to a store that was away for 600 s", store.asked)
+	}
+	check("bad", false, true)
+	clk.Advance(-30 * time.Minute) // a clock that is set back stops nothing
+	check("good", true, true)
+	clk.Advance(keyBelieved + time.Hour)
+	check("good", false, true)
+	store.away = false
+	check("good", true, false)
+	clk.Advance(-30 * time.Minute)
+	store.revoked = true
+	check("good", false, false)
 }
 
 // A key with an owner never becomes the operator's, whatever is in the store.

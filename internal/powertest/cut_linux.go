@@ -154,3 +154,39 @@ func stat(path string) []string {
 	}
 	return strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
 }
+
+// Requests of FIFREEZE and FITHAW, <linux/fs.h>.
+const (
+	freezeRequest = 0xc0045877
+	thawRequest   = 0xc0045878
+)
+
+// Freeze makes every write and sync of the file system wait until Thaw: a disk
+// that takes that long. Thaw is called at the end of the test at the latest.
+func (d *Disk) Freeze() {
+	d.t.Helper()
+	if err := d.control(freezeRequest); err != nil {
+		d.t.Fatalf("freeze: %v", err)
+	}
+	d.t.Cleanup(func() { _ = d.control(thawRequest) }) // fails when it is done already
+}
+
+// Thaw lets go on what waits.
+func (d *Disk) Thaw() {
+	d.t.Helper()
+	if err := d.control(thawRequest); err != nil {
+		d.t.Fatalf("thaw: %v", err)
+	}
+}
+
+func (d *Disk) control(request uintptr) error {
+	dir, err := os.Open(d.Dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, dir.Fd(), request, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -67,3 +67,18 @@ func TestAnotherProcessHoldsTheDatabase(t *testing.T) {
 		t.Errorf("%d writes are still waiting", w)
 	}
 }
+
+// TestABrokenOffReadIsNoAnswer: whatever the function made of a query that was
+// cut short, its caller hears that the time was up.
+func TestABrokenOffReadIsNoAnswer(t *testing.T) {
+	db := numbers(t)
+	short, cancel := context.WithCancel(ctx)
+	none := errors.New("there is no such number")
+	err := db.Read(short, func(ctx context.Context, tx sqldb.Tx) error {
+		cancel()
+		return none
+	})
+	if !errors.Is(err, context.Canceled) || errors.Is(err, none) {
+		t.Errorf("%v", err)
+	}
+}

@@ -88,7 +88,13 @@ func (d *DB) Read(ctx context.Context, fn func(ctx context.Context, tx Tx) error
 		return away(fmt.Errorf("begin to read: %w", err))
 	}
 	defer tx.Rollback()
-	return away(fn(ctx, tx))
+	err = fn(ctx, tx)
+	if ended := ctx.Err(); ended != nil {
+		// A query that is broken off may look like one without rows: what fn made
+		// of it is not to be trusted.
+		return away(fmt.Errorf("read the database: %w (%v)", ended, err))
+	}
+	return away(err)
 }
 
 // run is the writer's goroutine.
