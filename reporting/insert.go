@@ -162,8 +162,9 @@ func (s *Sink) insert(ctx context.Context, i Intent) error {
 // insertTime bounds one try; a repeat after a lost answer is harmless.
 const insertTime = 2 * time.Minute
 
-// alreadyIn compares what ClickHouse has of a repeated batch. While its token is
-// remembered a repeat is always right: it also completes a view that missed it.
+// alreadyIn compares what ClickHouse has of a repeated batch. One that is whole is
+// not sent again: see completeViews. Of one that is in by halves the days that are
+// there are remembered by their tokens, while these are.
 func (s *Sink) alreadyIn(ctx context.Context, i Intent) (skip bool, err error) {
 	var rows, later uint64
 	var nanos int64
@@ -174,10 +175,10 @@ func (s *Sink) alreadyIn(ctx context.Context, i Intent) (skip bool, err error) {
 	switch {
 	case err != nil:
 		return false, err
+	case rows == i.Rows && nanos == i.Nanos && rows > 0:
+		return true, s.completeViews(ctx, i)
 	case rows == 0, later < insertsRemembered:
 		return false, nil
-	case rows == i.Rows && nanos == i.Nanos:
-		return true, nil
 	}
 	return false, &Broken{&HalfBatch{Intent: i, HasRows: rows}}
 }
