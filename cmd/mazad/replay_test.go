@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"mazad/campaign"
 	"mazad/events"
+	"mazad/events/diary"
 	"mazad/internal/id"
 	"mazad/serving"
 )
@@ -240,4 +245,74 @@ func (h *testHouse) otherEngine(auction string) string {
 		h.t.Fatalf("another price: %+v", r)
 	}
 	return rec.Auction.String()
+}
+
+// TestI8EveryAuctionOfADemoIsReplayed: real traffic, many requests at once beside
+// ticks, learning and running budgets: whatever an auction met in that moment is in
+// its recording.
+func TestI8EveryAuctionOfADemoIsReplayed(t *testing.T) {
+	cfg := testConfig(t, t.TempDir())
+	cfg.Replay.Sample = "1"
+	cfg.Privacy.OptOutCountries = []string{"US", "AE", "SA"}
+	h := openHouse(t, cfg)
+	w, err := h.n.demoWorld(t.Context(), filepath.Join(cfg.DataDir, "demo.json"), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.n.demoTraffic(ctx, io.Discard, w, demoOptions{rate: 400, seed: 1}) }()
+	want := uint64(1500)
+	if testing.Short() {
+		want = 300
+	}
+	h.until("the traffic", time.Minute, func() bool { return h.n.diary.Stats().Replays >= want })
+	cancel()
+	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	key, err := h.n.tokenKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody, err := nobodysKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auctions, refused, ads, trees := 0, 0, 0, map[int64]campaign.Tree{}
+	_, last, err := h.n.diary.Last(t.Context(), diary.Replays)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = h.n.diary.Read(t.Context(), diary.Replays, 0, last, func(b *diary.Batch) error {
+		return b.Each(userKeys{h.n.users, nobody}, func(r *events.Record) error {
+			rec, err := serving.ParseRecording(r.Body)
+			if err != nil {
+				return err
+			}
+			tree, ok := trees[rec.Revision]
+			if !ok {
+				if tree, err = h.n.campaigns.LoadAt(t.Context(), campaign.Revision(rec.Revision)); err != nil {
+					return err
+				}
+				trees[rec.Revision] = tree
+			}
+			again, err := serving.Replay(rec, &tree)
+			if err != nil {
+				return err
+			}
+			if diff := rec.Differences(again); len(diff) > 0 {
+				return fmt.Errorf("auction %s: %q", rec.Auction, diff)
+			}
+			auctions, ads = auctions+1, ads+len(rec.Ads)
+			for _, a := range rec.Auctions {
+				refused += len(a.Refused)
+			}
+			return nil
+		})
+	})
+	if err != nil || auctions < int(want) || ads < auctions {
+		t.Errorf("%d auctions replayed, %d ads: %v", auctions, ads, err)
+	}
+	t.Logf("%d auctions, %d ads, %d refused holds, %d revisions", auctions, ads, refused, len(trees))
 }

@@ -30,6 +30,9 @@ type build struct {
 // TestI8GoldenDigestInEveryBuild compiles serving's golden season in several ways
 // and runs each.
 func TestI8GoldenDigestInEveryBuild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the corridor is compiled three times: not in the short run")
+	}
 	builds := []build{{name: "race", setting: "-race", value: "true", env: []string{"CGO_ENABLED=1"}, args: []string{"-race"}}}
 	if runtime.GOARCH == "amd64" {
 		for _, v := range []string{"v1", "v3"} {
