@@ -199,7 +199,8 @@ func (s *Sink) recover(ctx context.Context) error {
 	}
 	// No journal: the newest batch may be half in. Less in ClickHouse than the
 	// journal says: it is another or an older ClickHouse, and is filled from there.
-	if !known || open == nil && there < done {
+	// More than the journal says: its last lines were lost, or it is an older copy.
+	if !known || open == nil && there < done || there > lastOf(done, open) {
 		done, open = there, newest
 	}
 	if open != nil {
@@ -210,6 +211,14 @@ func (s *Sink) recover(ctx context.Context) error {
 	s.redo, s.next = open, done+1
 	s.note(func(st *SinkStatus) { st.Seq = done })
 	return s.loadUsed(ctx, done)
+}
+
+// lastOf is the last sequence that a journal knows of.
+func lastOf(done uint64, open *Intent) uint64 {
+	if open != nil {
+		return max(done, open.Last)
+	}
+	return done
 }
 
 // newestInClickHouse returns the last sequence that is in and its batch.

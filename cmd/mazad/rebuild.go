@@ -92,6 +92,11 @@ func (n *Node) rebuild(ctx context.Context, o rebuildOrder, told func(progress))
 	if err != nil {
 		return nil, err
 	}
+	if first, _, err := n.history.Last(ctx, diary.Money); err != nil {
+		return nil, err
+	} else if first > 1 {
+		return nil, fmt.Errorf("retention removed batches 1 to %d: a ledger of all time cannot be made again from what is left", first-1)
+	}
 	out = &rebuiltSummary{Through: last}
 	stream := capped{n.history, last}
 	books, closeBooks, err := n.rebuildLedger(ctx, filepath.Join(dir, "ledger"), stream, used, out, told)
