@@ -122,6 +122,7 @@ func random(rng *rand.Rand, points []string) shot {
 		}
 		s := shot{point: p, hit: 1, who: who, soft: atStop(p)}
 		if s.soft {
+			s.who = process // what goes on would end by itself
 			return s
 		}
 		busy := !inChild(p) && !strings.HasPrefix(p, "sink.") && !strings.HasPrefix(p, "journal.")
