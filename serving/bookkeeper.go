@@ -35,6 +35,7 @@ type Books interface {
 type BookkeeperConfig struct {
 	Clock   clock.Clock
 	Stream  Stream
+	Money   string // the money stream of this node, also its name in the ledger; "" = diary.Money
 	Books   Books
 	Node    uint16
 	Learner *prediction.Learner // nil: nothing is learnt
@@ -85,7 +86,10 @@ func NewBookkeeper(ctx context.Context, cfg BookkeeperConfig) (*Bookkeeper, erro
 	if cfg.Clock == nil || cfg.Stream == nil || cfg.Books == nil {
 		return nil, fmt.Errorf("serving: Clock, Stream and Books are required")
 	}
-	pos, err := cfg.Books.Position(ctx, diary.Money)
+	if cfg.Money == "" {
+		cfg.Money = diary.Money
+	}
+	pos, err := cfg.Books.Position(ctx, cfg.Money)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger's position: %w", err)
 	}
@@ -99,7 +103,7 @@ func (b *Bookkeeper) Through() time.Time { return time.UnixMilli(b.through.Load(
 // anything is served: each gets every record in stream order, the learner those that count, and the ledger what it
 // does not have yet. It returns the number of batches.
 func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (int, error) {
-	first, last, err := b.cfg.Stream.Last(ctx, diary.Money)
+	first, last, err := b.cfg.Stream.Last(ctx, b.cfg.Money)
 	if err != nil {
 		return 0, fmt.Errorf("find the end of the money stream: %w", err)
 	}
@@ -107,7 +111,7 @@ func (b *Bookkeeper) Recover(ctx context.Context, each func(*events.Record)) (in
 		return 0, fmt.Errorf("the ledger is at %d of the money stream, which ends at %d: the diary in this data directory is older than the ledger", b.posted, last)
 	}
 	if first = max(first, b.folded.seq+1); last >= first {
-		err := b.cfg.Stream.Read(ctx, diary.Money, first, last, func(batch *diary.Batch) error {
+		err := b.cfg.Stream.Read(ctx, b.cfg.Money, first, last, func(batch *diary.Batch) error {
 			booked := batch.Seq <= b.posted
 			if booked {
 				b.folded = placeOf(batch)
@@ -141,7 +145,7 @@ const usedSlackMS = 24 * 3_600_000
 // many batches it read.
 func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 	started := b.cfg.Clock.Now()
-	_, end, err := b.cfg.Stream.Last(ctx, diary.Money)
+	_, end, err := b.cfg.Stream.Last(ctx, b.cfg.Money)
 	if err != nil {
 		return 0, fmt.Errorf("find the end of the money stream: %w", err)
 	}
@@ -153,7 +157,7 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 	}
 	for b.posted < end {
 		to := min(end, b.posted+passBatches)
-		if err := b.cfg.Stream.Read(ctx, diary.Money, b.posted+1, to, b.add); err != nil {
+		if err := b.cfg.Stream.Read(ctx, b.cfg.Money, b.posted+1, to, b.add); err != nil {
 			return n, fmt.Errorf("read the money stream from %d: %w", b.posted+1, err)
 		}
 		n += int(to - b.posted)
@@ -163,7 +167,7 @@ func (b *Bookkeeper) Pass(ctx context.Context) (int, error) {
 	}
 	// What was acknowledged before the pass began is posted now. A record that
 	// was queued but not acknowledged then is not promised.
-	if err := b.cfg.Books.Heartbeat(ctx, diary.Money, started); err != nil {
+	if err := b.cfg.Books.Heartbeat(ctx, b.cfg.Money, started); err != nil {
 		return n, fmt.Errorf("tell the ledger how far it is: %w", err)
 	}
 	b.through.Store(started.UnixMilli())
@@ -225,7 +229,7 @@ func (b *Bookkeeper) learn(r *events.Record) {
 
 // post books what was folded as one batch of the ledger.
 func (b *Bookkeeper) post(ctx context.Context, to uint64) error {
-	batch := ledger.SpendBatch{Stream: diary.Money, FirstSeq: b.posted + 1, LastSeq: to, Rows: make([]ledger.SpendRow, 0, len(b.pending))}
+	batch := ledger.SpendBatch{Stream: b.cfg.Money, FirstSeq: b.posted + 1, LastSeq: to, Rows: make([]ledger.SpendRow, 0, len(b.pending))}
 	for _, row := range b.pending {
 		batch.Rows = append(batch.Rows, *row)
 	}

@@ -126,7 +126,7 @@ func (b *Bookkeeper) Resume(ctx context.Context, c *Checkpoint, attribution even
 // sameStream makes sure that the checkpoint is of this stream: the batch it was
 // made at is still the same one, where the stream still has it.
 func (b *Bookkeeper) sameStream(ctx context.Context, at place) error {
-	first, last, err := b.cfg.Stream.Last(ctx, diary.Money)
+	first, last, err := b.cfg.Stream.Last(ctx, b.cfg.Money)
 	if err != nil {
 		return fmt.Errorf("find the end of the money stream: %w", err)
 	}
@@ -140,7 +140,7 @@ func (b *Bookkeeper) sameStream(ctx context.Context, at place) error {
 		return nil
 	}
 	found := place{}
-	err = b.cfg.Stream.Read(ctx, diary.Money, at.seq, at.seq, func(batch *diary.Batch) error {
+	err = b.cfg.Stream.Read(ctx, b.cfg.Money, at.seq, at.seq, func(batch *diary.Batch) error {
 		found = placeOf(batch)
 		return nil
 	})

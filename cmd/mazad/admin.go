@@ -23,6 +23,7 @@ func (n *Node) adminServer() *http.Server {
 	mux.HandleFunc("GET /readyz", n.serveReady)
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version()) })
 	mux.HandleFunc("POST /verify", n.serveVerify)
+	mux.HandleFunc("POST /backup", n.serveBackup)
 	mux.HandleFunc("GET /replay/{auction}", n.serveReplay)
 	mux.HandleFunc("POST /rebuild", n.serveRebuild)
 	mux.HandleFunc("POST /archive/repair", n.serveArchiveRepair)

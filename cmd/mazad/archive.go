@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mazad/events/archive"
-	"mazad/events/diary"
 
 	"github.com/spf13/cobra"
 )
@@ -18,12 +17,8 @@ import (
 // stops neither serving nor billing; a diary that is older than its archive
 // does, before anything is written to it.
 func (n *Node) openArchive(ctx context.Context) error {
-	dir := n.cfg.Archive.Dir
-	if dir == "" {
-		dir = filepath.Join(n.cfg.DataDir, "archive")
-	}
 	stream := n.diary.MoneyStream()
-	store, err := archive.OpenDir(filepath.Join(dir, stream))
+	store, err := archive.OpenDir(filepath.Join(n.cfg.archiveDir(), stream))
 	if err != nil {
 		return fmt.Errorf("archive.dir: %w", err)
 	}
@@ -38,6 +33,13 @@ func (n *Node) openArchive(ctx context.Context) error {
 	n.history = archive.NewSequence(n.archive, n.diary)
 	_, _, err = n.history.Last(ctx, stream)
 	return err
+}
+
+func (c *Config) archiveDir() string {
+	if c.Archive.Dir != "" {
+		return c.Archive.Dir
+	}
+	return filepath.Join(c.DataDir, "archive")
 }
 
 // openArchiver makes the worker that seals, purges and retires. It comes last:
@@ -59,12 +61,12 @@ func days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 // one of them has not passed.
 func (n *Node) consumers() []archive.Consumer {
 	all := []archive.Consumer{{Name: "the ledger", Position: func(ctx context.Context) (uint64, error) {
-		pos, err := n.ledger.Position(ctx, diary.Money)
+		pos, err := n.ledger.Position(ctx, n.diary.MoneyStream())
 		return pos.Seq, err
 	}}}
 	if n.journal != nil {
 		all = append(all, archive.Consumer{Name: "reports", Position: func(ctx context.Context) (uint64, error) {
-			done, open, _, err := n.journal.State(ctx, diary.Money)
+			done, open, _, err := n.journal.State(ctx, n.diary.MoneyStream())
 			if open != nil { // may be repeated
 				done = min(done, open.First-1)
 			}

@@ -43,9 +43,16 @@ func (p progress) print(w io.Writer) {
 var errNotRunning = errors.New("no server answers")
 
 // askServer asks the running server, or opens the data directory of one that is
-// not running, on addresses of its own.
+// not running.
 func askServer(ctx context.Context, cfg Config, log *slog.Logger, q question, out any) error {
-	err := askRunning(ctx, "http://"+cfg.Admin.Listen, q, out)
+	return withServer(ctx, cfg, log, func(ctx context.Context, admin string) error { return askRunning(ctx, admin, q, out) })
+}
+
+// withServer calls ask with the admin address of the running server. When ask
+// finds none, it is called again with that of a server opened for it, on
+// addresses of its own.
+func withServer(ctx context.Context, cfg Config, log *slog.Logger, ask func(ctx context.Context, admin string) error) error {
+	err := ask(ctx, "http://"+cfg.Admin.Listen)
 	if !errors.Is(err, errNotRunning) {
 		return err
 	}
@@ -60,7 +67,7 @@ func askServer(ctx context.Context, cfg Config, log *slog.Logger, q question, ou
 	go func() { ended <- n.Run(ctx) }()
 	<-n.ready
 	_, _, admin := n.addresses()
-	err = askRunning(ctx, admin, q, out)
+	err = ask(ctx, admin)
 	cancel()
 	return errors.Join(err, <-ended, n.Close())
 }

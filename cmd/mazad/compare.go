@@ -44,7 +44,7 @@ func (n *Node) verify(ctx context.Context, told func(progress)) (*verification, 
 	if n.client == nil {
 		return nil, errors.New("reports are off (clickhouse.off): there is nothing to compare the diary with")
 	}
-	_, last, err := n.diary.Last(ctx, diary.Money)
+	_, last, err := n.diary.Last(ctx, n.diary.MoneyStream())
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (n *Node) verify(ctx context.Context, told func(progress)) (*verification, 
 		return nil, err
 	}
 	got, err := reporting.Verify(ctx, reporting.VerifyConfig{
-		Client: n.client, Source: diarysource.Of(n.history, diary.Money), Ledger: reporting.Books(n.ledger, diary.Money),
+		Client: n.client, Source: diarysource.Of(n.history, n.diary.MoneyStream()), Ledger: reporting.Books(n.ledger, n.diary.MoneyStream()),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w; reports: %s", err, n.readiness().Reports)
@@ -72,7 +72,7 @@ func (n *Node) awaitConsumers(ctx context.Context, last uint64) error {
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		pos, err := n.ledger.Position(ctx, diary.Money)
+		pos, err := n.ledger.Position(ctx, n.diary.MoneyStream())
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	failpoints(root)
-	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), explainCommand(), verifyCommand(), archiveCommand(), replayCommand(), benchCommand(), benchServerCommand(), benchWorldCommand(), clickhouseCommand())
+	root.AddCommand(serveCommand(), demoCommand(), checkCommand(), explainCommand(), verifyCommand(), archiveCommand(), backupCommand(), restoreCommand(), replayCommand(), benchCommand(), benchServerCommand(), benchWorldCommand(), clickhouseCommand())
 	return root.ExecuteContext(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +82,7 @@ type Node struct {
 	listeners [3]net.Listener // ads, manage, admin
 
 	operatorKey string
+	backingUp   sync.Mutex // held while a backup is made
 	started     time.Time
 	ready       chan struct{} // closed when the doors are open
 }
@@ -93,7 +95,7 @@ func OpenNode(ctx context.Context, cfg Config, log *slog.Logger) (*Node, error) 
 
 func openNode(ctx context.Context, cfg Config, log *slog.Logger, c clock.Clock) (*Node, error) {
 	n := &Node{cfg: cfg, log: log, clock: c, started: time.Now(), ready: make(chan struct{})}
-	steps := []func(context.Context) error{n.openStores, n.openDiary, n.openArchive, n.catchUp, n.openCorridor, n.openReports, n.openArchiver, n.openDoors}
+	steps := []func(context.Context) error{n.openStores, n.claimNumber, n.openDiary, n.openArchive, n.catchUp, n.openCorridor, n.openReports, n.openArchiver, n.openDoors}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -103,6 +105,9 @@ func openNode(ctx context.Context, cfg Config, log *slog.Logger, c clock.Clock) 
 }
 
 func (n *Node) openStores(ctx context.Context) (err error) {
+	if err := checkRestored(n.cfg.DataDir); err != nil {
+		return err
+	}
 	at, err := n.cfg.storeConfig()
 	if err != nil {
 		return err
@@ -121,6 +126,36 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 	return err
 }
 
+// claimNumber begins a life of this node. Its streams and its tokens carry the
+// number, so it comes before them.
+func (n *Node) claimNumber(ctx context.Context) error {
+	owner, err := nodeOwner(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Address: n.cfg.Ads.NodeURL, Number: n.cfg.Node})
+	return err
+}
+
+// diaryConfig is where and how the diary of a node is kept. Nodes may share a
+// store and a NATS cluster: each has streams of its own. Node 0 has the plain
+// names.
+func (c *Config) diaryConfig(node uint16) diary.Config {
+	cfg := diary.Config{
+		URL: c.Diary.URL, MoneyBytes: int64(c.Diary.MaxMegabytes) << 20,
+		DecisionBytes: int64(c.Diary.DecisionsMB) << 20, DecisionAge: time.Duration(c.Diary.DecisionsHours) * time.Hour,
+		ReplayBytes: int64(c.Replay.Megabytes) << 20, ReplayAge: time.Duration(c.Replay.Hours) * time.Hour,
+	}
+	if node > 0 {
+		own := func(stream string) string { return fmt.Sprintf("%s_%d", stream, node) }
+		cfg.MoneyStream, cfg.DecisionStream, cfg.ReplayStream = own(diary.Money), own(diary.Decisions), own(diary.Replays)
+	}
+	if cfg.URL == "" {
+		cfg.Dir = filepath.Join(c.DataDir, "diary")
+	}
+	return cfg
+}
+
 func (n *Node) openDiary(ctx context.Context) error {
 	key, err := n.tokenKey()
 	if err != nil {
@@ -130,16 +165,8 @@ func (n *Node) openDiary(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := n.cfg.Diary
-	cfg := diary.Config{
-		MoneyBytes:    int64(d.MaxMegabytes) << 20,
-		DecisionBytes: int64(d.DecisionsMB) << 20, DecisionAge: time.Duration(d.DecisionsHours) * time.Hour,
-		ReplayBytes: int64(n.cfg.Replay.Megabytes) << 20, ReplayAge: time.Duration(n.cfg.Replay.Hours) * time.Hour,
-		Keys: userKeys{n.users, nobody}, OnLost: n.lost, Clock: n.clock, Log: n.log,
-	}
-	if cfg.URL = d.URL; d.URL == "" {
-		cfg.Dir = filepath.Join(n.cfg.DataDir, "diary")
-	}
+	d, cfg := n.cfg.Diary, n.cfg.diaryConfig(n.life.Node)
+	cfg.Keys, cfg.OnLost, cfg.Clock, cfg.Log = userKeys{n.users, nobody}, n.lost, n.clock, n.log
 	if n.diary, err = diary.Open(ctx, cfg); err != nil {
 		return fmt.Errorf("open the diary (diary.url %q, diary.max_megabytes %d, diary.decisions_megabytes %d, replay.megabytes %d): %w",
 			d.URL, d.MaxMegabytes, d.DecisionsMB, n.cfg.Replay.Megabytes, err)
@@ -173,13 +200,6 @@ func (n *Node) lost(r *events.Record) {
 // not have yet. It comes before anything is leased: a new life may lease only
 // what earlier ones did not spend.
 func (n *Node) catchUp(ctx context.Context) error {
-	owner, err := nodeOwner(n.cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	if n.life, err = n.campaigns.ClaimNode(ctx, campaign.NodeClaim{Owner: owner, Address: n.cfg.Ads.NodeURL, Number: n.cfg.Node}); err != nil {
-		return err
-	}
 	return n.remember(ctx)
 }
 
@@ -271,7 +291,7 @@ func (n *Node) openReports(context.Context) error {
 		return err
 	}
 	if n.sink, err = reporting.NewSink(reporting.SinkConfig{
-		Client: n.client, Source: diarysource.Of(n.history, diary.Money), Intents: n.journal, Clock: n.clock, Log: n.log,
+		Client: n.client, Source: diarysource.Of(n.history, n.diary.MoneyStream()), Intents: n.journal, Clock: n.clock, Log: n.log,
 	}); err != nil {
 		return err
 	}
@@ -314,14 +334,14 @@ func (n *Node) openDoors(ctx context.Context) error {
 }
 
 func (n *Node) tokenKey() ([]byte, error) {
-	return secret(n.cfg.Secrets.TokenKeyEnv, n.tokenKeyFile(), "the token key")
+	return secret(n.cfg.Secrets.TokenKeyEnv, n.cfg.tokenKeyFile(), "the token key")
 }
 
-func (n *Node) tokenKeyFile() string {
-	if n.cfg.Secrets.TokenKeyFile != "" {
-		return n.cfg.Secrets.TokenKeyFile
+func (c *Config) tokenKeyFile() string {
+	if c.Secrets.TokenKeyFile != "" {
+		return c.Secrets.TokenKeyFile
 	}
-	return filepath.Join(n.cfg.DataDir, "token.key")
+	return filepath.Join(c.DataDir, "token.key")
 }
 
 // market reads the configured market.

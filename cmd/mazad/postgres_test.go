@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mazad/internal/sqldb/postgrestest"
+	"mazad/ledger"
 )
 
 // TestPostgres is the house on PostgreSQL: the whole corridor, and two nodes on
@@ -34,6 +35,13 @@ func TestPostgres(t *testing.T) {
 		two.until("a pause", time.Second, func() bool { return !serves() })
 		a.setStatus(g, "ENABLE")
 		two.until("a resume", time.Second, serves)
+		one.until("a resume here", time.Second, func() bool { return len(one.feed(plainRequest).Ads) > 0 })
+		one.beacons(5)
+		two.beacons(7)
+		one.until("both diaries in one ledger", 5*time.Second, func() bool {
+			total, err := two.n.ledger.Spend(t.Context(), ledger.SpendQuery{Kinds: []ledger.LimitKind{ledger.WalletLimit}})
+			return err == nil && len(total) == 1 && total[0].Count == 12
+		})
 	})
 }
 

@@ -114,14 +114,14 @@ func (n *Node) rebuild(ctx context.Context, o rebuildOrder, told func(progress))
 func (n *Node) ledgerTotals(ctx context.Context) (totals []ledger.LimitSpend, last uint64, err error) {
 	const tries = 20
 	for range tries {
-		before, err := n.ledger.Position(ctx, diary.Money)
+		before, err := n.ledger.Position(ctx, n.diary.MoneyStream())
 		if err != nil {
 			return nil, 0, err
 		}
 		if totals, err = n.ledger.Spend(ctx, ledger.SpendQuery{}); err != nil {
 			return nil, 0, err
 		}
-		after, err := n.ledger.Position(ctx, diary.Money)
+		after, err := n.ledger.Position(ctx, n.diary.MoneyStream())
 		if err != nil {
 			return nil, 0, err
 		}
@@ -153,7 +153,7 @@ func (n *Node) rebuildLedger(ctx context.Context, dir string, stream capped, use
 		return fail(err)
 	}
 	out.LedgerMS = time.Since(began).Milliseconds()
-	pos, err := books.Position(ctx, diary.Money)
+	pos, err := books.Position(ctx, n.diary.MoneyStream())
 	if err != nil {
 		return fail(err)
 	}
@@ -246,12 +246,12 @@ func (n *Node) rebuildReports(ctx context.Context, dir, url string, stream cappe
 		return err
 	}
 	out.ReportsMS = time.Since(began).Milliseconds()
-	got, err := reporting.Verify(ctx, reporting.VerifyConfig{Client: client, Source: diarysource.Of(stream, diary.Money), Ledger: reporting.Books(books, diary.Money)})
+	got, err := reporting.Verify(ctx, reporting.VerifyConfig{Client: client, Source: diarysource.Of(stream, n.diary.MoneyStream()), Ledger: reporting.Books(books, n.diary.MoneyStream())})
 	if err != nil {
 		return err
 	}
 	out.Differences, out.Notes = append(out.Differences, got.Differences...), append(out.Notes, got.Notes...)
-	differences, notes, err := reporting.Same(ctx, n.client, client, diary.Money, stream.last)
+	differences, notes, err := reporting.Same(ctx, n.client, client, n.diary.MoneyStream(), stream.last)
 	out.Differences, out.Notes = append(out.Differences, differences...), append(out.Notes, notes...)
 	return err
 }
@@ -263,7 +263,7 @@ func (n *Node) fill(ctx context.Context, client *reporting.Client, journalPath s
 		return err
 	}
 	defer func() { _ = journal.Close() }()
-	sink, err := reporting.NewSink(reporting.SinkConfig{Client: client, Source: diarysource.Of(stream, diary.Money), Intents: journal, Clock: n.clock, Log: n.log})
+	sink, err := reporting.NewSink(reporting.SinkConfig{Client: client, Source: diarysource.Of(stream, n.diary.MoneyStream()), Intents: journal, Clock: n.clock, Log: n.log})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func (n *Node) newBooks(ctx context.Context, stream serving.Stream) (err error) 
 		return err
 	}
 	n.bookkeeper, err = serving.NewBookkeeper(ctx, serving.BookkeeperConfig{
-		Clock: n.clock, Stream: stream, Books: n.ledger, Node: n.life.Node, Learner: n.learner,
+		Clock: n.clock, Stream: stream, Money: n.diary.MoneyStream(), Books: n.ledger, Node: n.life.Node, Learner: n.learner,
 	})
 	return err
 }
