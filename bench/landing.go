@@ -98,7 +98,10 @@ func (in *ingest) sink(ctx context.Context, ch *embedded.Supervisor) (rate float
 		return 0, 0, 0, err
 	}
 	defer journal.Close()
-	s, err := reporting.NewSink(reporting.SinkConfig{Client: client, Source: diarysource.Of(d, diary.Money), Intents: journal})
+	// A backlog: batches are closed by their size, and nothing waits for its second.
+	most := max(1000, min(landingBatch, len(in.book.acked)/2))
+	wanted := uint64(min(landingBatches, len(in.book.acked)/most))
+	s, err := reporting.NewSink(reporting.SinkConfig{Client: client, Source: diarysource.Of(d, diary.Money), Intents: journal, MaxRows: most, Every: time.Hour})
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -111,27 +114,25 @@ func (in *ingest) sink(ctx context.Context, ch *embedded.Supervisor) (rate float
 	ended := make(chan error, 1)
 	began := time.Now()
 	go func() { ended <- s.Run(run) }()
-	took, batches := time.Duration(0), uint64(0)
-	for last := uint64(1); ; pause(ctx, time.Millisecond) {
-		st := s.Status()
-		if st.Batches > batches { // the last insert is small and waited for its second
-			if whole := st.Rows - rows; batches == 0 || whole > uint64(size)/2 {
-				took, rows, size = time.Since(began), st.Rows, max(size, int(whole))
-			}
-			batches = st.Batches
-			last, err = diarysource.Of(d, diary.Money).Last(ctx)
-		}
-		if err != nil || ctx.Err() != nil || st.Seq >= last || rows >= landingRows {
+	for s.Status().Batches < wanted {
+		if time.Since(began) > time.Minute || ctx.Err() != nil {
+			err = fmt.Errorf("the sink made %d of %d inserts in a minute (%s)", s.Status().Batches, wanted, s.Status().Detail)
 			break
 		}
+		pause(ctx, time.Millisecond)
 	}
+	took := time.Since(began)
+	rows = s.Status().Rows
 	stop()
 	err = errors.Join(err, <-ended)
-	return float64(rows) / took.Seconds(), size, rows, err
+	return float64(rows) / took.Seconds(), most, rows, err
 }
 
-// landingRows is enough to measure.
-const landingRows = 600_000
+// What the sink lands: as many inserts of the size it closes a backlog's batches at.
+const (
+	landingBatch   = 200_000
+	landingBatches = 3
+)
 
 // raw reads the sink's rows back as columns and inserts them with the client
 // alone.

@@ -128,7 +128,9 @@ func (s *stampede) measure(ctx context.Context) error {
 	answer := median(work)
 	refusal := max(0, (micros(storm.cpu)/1.1-answer*float64(len(storm.served)))/float64(max(1, len(storm.refused))))
 	s.p.Remark("an answer costs the server %.0f us of processor, a refusal %.0f us: at twice the capacity at most %.2f of it can be answers", answer, refusal, (answer-2*refusal)/(answer-refusal))
+	possible := (answer - 2*refusal) / (answer - refusal)
 	s.print(full, calmP99, storm, after)
+	s.p.Print(line.Figure{Name: "goodput_of_possible@2x", Value: storm.perSecond / full / possible, Unit: "x", N: int64(len(storm.served))})
 	return nil
 }
 
