@@ -38,7 +38,7 @@ build: need ## bin/mazad
 	$(GO) build -o bin/mazad ./cmd/mazad
 
 bench: build ## every suite in its quick form
-	@set -e; for suite in match decide http; do bin/mazad bench $$suite --quick; done
+	@set -e; for suite in match decide http ingest overload; do bin/mazad bench $$suite --quick; done
 
 engines: need ## install the embedded ClickHouse library, and PostgreSQL for the tests
 	@.ci/engines

@@ -65,7 +65,7 @@ func overIngest(ctx context.Context, o *Options, p *line.Printer) (err error) {
 	if len(o.Sizes) > 0 {
 		groups = o.Sizes[0]
 	}
-	if in.node, err = node.Open(ctx, node.Config{Binary: o.Binary, AdGroups: groups, Users: 2000, Seed: o.Seed, Holds: 1 << 22, Log: o.log("node")}); err != nil {
+	if in.node, err = node.Open(ctx, node.Config{Binary: o.Binary, AdGroups: groups, Users: 2000, Seed: o.Seed, Holds: 1 << 22, Library: o.Library, Log: o.log("node")}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.node.Close()) }()

@@ -23,7 +23,7 @@ import (
 // the node's own diary beside a raw insert of the same rows, in batches of the same
 // size, prepared as columns, into tables of the same schema in the same ClickHouse.
 func (in *ingest) landing(ctx context.Context) (err error) {
-	ch, err := embedded.NewSupervisor(embedded.SupervisorConfig{Command: []string{in.o.Binary, "clickhouse"}, Roots: in.o.Roots, DataDir: filepath.Join(in.node.Dir, "clickhouse")})
+	ch, err := embedded.NewSupervisor(embedded.SupervisorConfig{Command: []string{in.o.Binary, "clickhouse"}, Lib: in.o.Library, Roots: in.o.Roots, DataDir: filepath.Join(in.node.Dir, "clickhouse")})
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,9 @@ func (in *ingest) sink(ctx context.Context, ch *embedded.Supervisor) (rate float
 	}
 	defer journal.Close()
 	// A backlog: batches are closed by their size, and nothing waits for its second.
+	// The last batch would never be full; the first is closed early.
 	most := max(1000, min(landingBatch, len(in.book.acked)/2))
-	wanted := uint64(min(landingBatches, len(in.book.acked)/most))
+	wanted := uint64(min(landingRows, len(in.book.acked)-most))
 	s, err := reporting.NewSink(reporting.SinkConfig{Client: client, Source: diarysource.Of(d, diary.Money), Intents: journal, MaxRows: most, Every: time.Hour})
 	if err != nil {
 		return 0, 0, 0, err
@@ -114,9 +115,9 @@ func (in *ingest) sink(ctx context.Context, ch *embedded.Supervisor) (rate float
 	ended := make(chan error, 1)
 	began := time.Now()
 	go func() { ended <- s.Run(run) }()
-	for s.Status().Batches < wanted {
+	for s.Status().Rows < wanted {
 		if time.Since(began) > time.Minute || ctx.Err() != nil {
-			err = fmt.Errorf("the sink made %d of %d inserts in a minute (%s)", s.Status().Batches, wanted, s.Status().Detail)
+			err = fmt.Errorf("the sink landed %d of %d rows in a minute (%s)", s.Status().Rows, wanted, s.Status().Detail)
 			break
 		}
 		pause(ctx, time.Millisecond)
@@ -128,10 +129,11 @@ func (in *ingest) sink(ctx context.Context, ch *embedded.Supervisor) (rate float
 	return float64(rows) / took.Seconds(), most, rows, err
 }
 
-// What the sink lands: as many inserts of the size it closes a backlog's batches at.
+// What the sink lands: enough, in inserts of the size it closes a backlog's
+// batches at.
 const (
-	landingBatch   = 200_000
-	landingBatches = 3
+	landingBatch = 200_000
+	landingRows  = 600_000
 )
 
 // raw reads the sink's rows back as columns and inserts them with the client

@@ -54,7 +54,7 @@ func overLoad(ctx context.Context, o *Options, p *line.Printer) (err error) {
 	if len(o.Sizes) > 0 {
 		groups = o.Sizes[0]
 	}
-	cfg := node.Config{Binary: o.Binary, AdGroups: groups, Users: 5000, Seed: o.Seed, Holds: 1 << 22, Log: o.log("node")}
+	cfg := node.Config{Binary: o.Binary, AdGroups: groups, Users: 5000, Seed: o.Seed, Holds: 1 << 22, Library: o.Library, Log: o.log("node")}
 	if runtime.NumCPU() > 1 {
 		undo, err := node.Pin([]int{1})
 		if err == nil {

@@ -26,9 +26,10 @@ type Options struct {
 	Users   int           // with a profile; 0: 200,000, with Quick 20,000
 	Server  []string      // the command that ends in target.Serve; http and ingest
 	Binary  string        // mazad itself, for the suites that run serve
-	Roots   []string      // where libchdb is looked for; ingest
-	Phases  []string      // of ingest; empty: all
-	Profile string        // directory for CPU profiles; empty: none
+	Library string        // path of libchdb; empty: it is looked for under Roots
+	Roots   []string
+	Phases  []string // of ingest; empty: all
+	Profile string   // directory for CPU profiles; empty: none
 }
 
 type suite struct {

@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"slices"
 	"time"
 
 	"mazad/events"
@@ -30,9 +31,15 @@ type columnOf[T any] struct {
 }
 
 func (c *columnOf[T]) title() string { return c.name }
-func (c *columnOf[T]) add(e *entry)  { c.vals = append(c.vals, c.of(e)) }
-func (c *columnOf[T]) data() any     { return c.vals }
-func (c *columnOf[T]) reset()        { clear(c.vals); c.vals = c.vals[:0] }
+func (c *columnOf[T]) add(e *entry) {
+	if len(c.vals) == cap(c.vals) { // double: append alone would copy a large column a dozen times
+		c.vals = slices.Grow(c.vals, max(len(c.vals), 256))
+	}
+	c.vals = append(c.vals, c.of(e))
+}
+
+func (c *columnOf[T]) data() any { return c.vals }
+func (c *columnOf[T]) reset()    { clear(c.vals); c.vals = c.vals[:0] }
 
 func col[T any](name string, of func(*entry) T) column { return &columnOf[T]{name: name, of: of} }
 

@@ -14,7 +14,7 @@ import (
 // delay, and then no request may have waited longer than target. The queue is
 // judged by how many requests waited longer than target: no empty queue is seen
 // from here, and with several processors a lucky request finds one that is idle.
-// It begins when nearly all waited and ends when nearly none did; in between it stays, so
+// It begins when three of four waited and ends when one of four did; in between it stays, so
 // that a load just above what can be carried does not make it swing.
 //
 // It is pure: times are passed in. It costs one atomic addition a request, two
@@ -33,7 +33,7 @@ const (
 	leastSeen = 8
 	// highShare of 16 late requests begins overload, lowShare or fewer end it.
 	highShare = 12
-	lowShare  = 1
+	lowShare  = 4
 )
 
 func (p *pressure) init(l *Limits) {
@@ -60,7 +60,7 @@ func (p *pressure) admit(now int64, wait time.Duration) bool {
 func (p *pressure) judge(counts uint64, since int64) {
 	seen, late := counts>>32, counts&(1<<32-1)
 	switch {
-	case since > p.interval || 16*late <= lowShare*seen: // nobody came for a while, or hardly any waited
+	case since > p.interval || 16*late <= lowShare*seen: // nobody came for a while, or few waited
 		p.high.Store(false)
 	case seen >= leastSeen && 16*late >= highShare*seen:
 		p.high.Store(true)

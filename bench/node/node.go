@@ -36,6 +36,7 @@ type Config struct {
 	Seed     uint64
 	Holds    int    // capacity.outstanding_tokens; 0: the default
 	Off      bool   // without ClickHouse
+	Library  string // libchdb; empty: where serve looks for it
 	CPUs     []int  // the processors it may use; nil: all
 	Log      string // file for the child's log; empty: none
 }
@@ -100,6 +101,8 @@ func (n *Node) yaml() string {
 	}
 	if n.cfg.Off {
 		y += "clickhouse: {off: true}\n"
+	} else if n.cfg.Library != "" {
+		y += "clickhouse: {library: " + strconv.Quote(n.cfg.Library) + "}\n"
 	}
 	return y
 }

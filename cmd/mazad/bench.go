@@ -34,7 +34,8 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find this binary, to start the server under test: %w", err)
 			}
-			o.Server, o.Binary, o.Roots = []string{self, benchServer}, self, engineRoots(self)
+			o.Server, o.Binary = []string{self, benchServer}, self
+			o.Roots = engineRoots(self)
 			p := line.NewPrinter(line.Config{Out: cmd.OutOrStdout(), Remarks: cmd.ErrOrStderr(), Suite: args[0], Seed: o.Seed, JSON: asJSON})
 			if data != "" && cmd.Flags().Changed("data") {
 				p.Remark("recorded data is not used: this suite is synthetic and seeded")
@@ -50,6 +51,7 @@ func benchCommand() *cobra.Command {
 	f.BoolVar(&o.Quick, "quick", false, "within 60 s on 2 cores: without a million ad groups, shorter rounds")
 	f.Uint64Var(&o.Seed, "seed", 1, "of the worlds and the requests")
 	f.StringVar(&data, "data", os.Getenv("MAZAD_DATA"), "folder of recorded data, for suites that use it")
+	f.StringVar(&o.Library, "library", "", "path of libchdb, for suites that need it; default: where `make engines` puts it")
 	f.IntSliceVar(&o.Sizes, "ad-groups", nil, "sizes of the world; default: the suite's own")
 	f.DurationVar(&o.Round, "round", 0, "length of one round; 0: the suite's own")
 	f.StringSliceVar(&o.Phases, "phases", nil, "of ingest, to look at one: batches, big, beacons, visible, kill, settle, landing")

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"mazad/bench/node"
 	"mazad/internal/clock"
 	"mazad/reporting/embedded"
 )
@@ -21,7 +23,7 @@ import (
 // TestMain lets this test binary be mazad itself: a server that a test starts as
 // a process of its own, and the child that serve starts for ClickHouse.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "clickhouse") {
+	if len(os.Args) > 1 && slices.Contains([]string{"serve", "clickhouse", benchServer, node.WorldCommand}, os.Args[1]) {
 		main()
 		os.Exit(0)
 	}
