@@ -27,7 +27,7 @@ test: engines ## every test, at most 20 minutes from cold on 2 cores
 	else echo "SKIPPED: the race detector needs a C compiler, and there is none" >&2; [ -z "$(CI)" ]; fi
 
 soak: engines ## the long forms of the fault tests: ten times as many power cuts (as root), 1,000 kills
-	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'PowerCut|KilledAnywhere' ./cmd/mazad ./bench/crash | $(GO) run ./internal/testlog
+	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'TestI4|PowerCut|KilledAnywhere' ./cmd/mazad ./bench/crash | $(GO) run ./internal/testlog
 
 check: need ## what to run before a commit: vet, the house rules, the short tests
 	$(GO) vet ./...
