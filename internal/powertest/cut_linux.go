@@ -76,12 +76,7 @@ const (
 func (d *Disk) Cut(groups ...int) {
 	d.t.Helper()
 	for _, g := range groups {
-		if err := syscall.Kill(-g, syscall.SIGSTOP); err != nil {
-			d.t.Fatalf("stop group %d: %v", g, err)
-		}
-	}
-	for _, g := range groups {
-		d.wait(fmt.Sprintf("group %d to stand still", g), func() bool { return still(g) })
+		d.stop(g)
 	}
 	dir, err := os.Open(d.Dir)
 	if err != nil {
@@ -102,6 +97,24 @@ func (d *Disk) Cut(groups ...int) {
 	if err := d.mount(); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// stop makes every thread of a group stand still. One that has just forked waits
+// in the kernel until its child executes, and the child may be stopped before: then
+// the group goes on for a moment and is stopped again.
+func (d *Disk) stop(group int) {
+	d.t.Helper()
+	tries := 0
+	d.wait(fmt.Sprintf("group %d to stand still", group), func() bool {
+		if tries%200 == 0 {
+			_ = syscall.Kill(-group, syscall.SIGCONT)
+			if err := syscall.Kill(-group, syscall.SIGSTOP); err != nil {
+				d.t.Fatalf("stop group %d: %v", group, err)
+			}
+		}
+		tries++
+		return still(group)
+	})
 }
 
 // wait polls for what the kernel does by itself.
