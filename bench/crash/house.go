@@ -186,6 +186,16 @@ func (h *house) child() int {
 	return 0
 }
 
+// state is the letter that /proc has for what a process does; empty: it is gone.
+func state(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := bytes.Cut(b, []byte(") "))
+	if len(rest) == 0 {
+		return ""
+	}
+	return string(rest[:1])
+}
+
 func kill(pid int, sig syscall.Signal) {
 	if pid > 0 {
 		_ = syscall.Kill(pid, sig)

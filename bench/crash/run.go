@@ -265,6 +265,13 @@ func (r *run) again(s shot) {
 // end kills whom the shot is for. What kills itself is dead already.
 func (r *run) end(h *house, s shot) error {
 	child := h.child()
+	if strings.Contains(s.spec(), "=stop@") { // a SIGCONT that came before its SIGSTOP would be lost
+		pid := h.cmd.Process.Pid
+		if inChild(s.point) {
+			pid = child
+		}
+		h.until(context.Background(), time.Second, func() bool { return state(pid) == "T" })
+	}
 	switch s.who {
 	case answer:
 	case engine:
