@@ -308,7 +308,7 @@ func TestTheDayBeforeIsGivenBack(t *testing.T) {
 		t.Fatal("nothing was leased for the first day")
 	}
 	for range 5 * 24 * 6 {
-		s.clock.Advance(10 * time.Minute)
+		s.pass(10 * time.Minute)
 		must(t, s.treasurer.Tick(context.Background(), s.clock.Now()))
 		if len(s.serve(1)) != 1 {
 			t.Fatalf("no ad at %s", s.clock.Now())

@@ -239,25 +239,17 @@ func (a *applier) limit(key limitKey, s *step, zone *zoneDays) (*limit, error) {
 		a.t.again = append(a.t.again, l)
 		for _, d := range l.days {
 			d.known, d.askAfter = false, 0
-			if smaller { // what may be leased now is asked anew by the next Tick
-				a.t.takeBack(l, d, false)
-			}
 		}
+	}
+	if smaller { // what may be leased now is asked anew by the next Tick
+		a.t.cut(l)
 	}
 	return l, nil
 }
 
 func (t *Treasurer) newLimit(key limitKey, zone *zoneDays) (l *limit, err error) {
 	l = &limit{key: key, zone: zone, pace: money.One, pacer: pacing.NewController(pacing.Smooth, money.One)}
-	switch {
-	case key.kind.Daily():
-		l.id, err = t.book.AddDaily()
-	case key.kind.Weekly():
-		l.id, err = t.book.AddWeekly()
-	default:
-		l.id, err = t.book.AddTotal()
-	}
-	if err != nil {
+	if l.id, err = t.addCell(key.kind); err != nil {
 		return nil, err
 	}
 	t.limits[key], t.byID[l.id], t.order = l, l, append(t.order, l)
@@ -265,6 +257,16 @@ func (t *Treasurer) newLimit(key limitKey, zone *zoneDays) (l *limit, err error)
 		zone.limits = append(zone.limits, l)
 	}
 	return l, nil
+}
+
+func (t *Treasurer) addCell(kind ledger.LimitKind) (pacing.LimitID, error) {
+	switch {
+	case kind.Daily():
+		return t.book.AddDaily()
+	case kind.Weekly():
+		return t.book.AddWeekly()
+	}
+	return t.book.AddTotal()
 }
 
 // finish reads what was spent before this life of the limits that are new.

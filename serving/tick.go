@@ -50,6 +50,7 @@ func (t *Treasurer) Tick(ctx context.Context, now time.Time) error {
 	for _, z := range t.zones {
 		z.read(now)
 	}
+	t.drain()
 	err := t.giveBack(ctx, returnPages)
 	if err == nil {
 		err = t.fetch(ctx, ms)

@@ -57,11 +57,12 @@ type Treasurer struct {
 	clicks atomic.Int64     // how long to hold for a click, ms
 	views  atomic.Int64
 
-	groups atomic.Pointer[map[id.AdGroup]*groupState] // replaced whole by Apply
-	legacy atomic.Pointer[legacy]                     // replaced whole when it has run out
-	over   atomic.Bool                                // the store says that a later life has begun: bill nothing
-	nodes  atomic.Uint64                              // how many share a budget
-	steady steadyClock
+	groups   atomic.Pointer[map[id.AdGroup]*groupState]        // replaced whole by Apply
+	legacy   atomic.Pointer[legacy]                            // replaced whole when it has run out
+	replaced atomic.Pointer[map[pacing.LimitID]pacing.LimitID] // cells that drain, and which stand in their place
+	over     atomic.Bool                                       // the store says that a later life has begun: bill nothing
+	nodes    atomic.Uint64                                     // how many share a budget
+	steady   steadyClock
 
 	mu        gate // guards what follows
 	limits    map[limitKey]*limit
@@ -70,10 +71,11 @@ type Treasurer struct {
 	states    []*groupState // by index-1; nil once forgotten
 	hot       [][]groupHot  // chunks of the states' hot parts, in the same order
 	zones     []*zoneDays
-	free      []int            // indexes of states that were forgotten
-	again     []*limit         // to be looked at by the next tick: new, edited, not answered
-	hungry    []asked          // the store had nothing left
-	looks     []asked          // of the running tick
+	free      []int    // indexes of states that were forgotten
+	again     []*limit // to be looked at by the next tick: new, edited, not answered
+	hungry    []asked  // the store had nothing left
+	looks     []asked  // of the running tick
+	draining  []draining
 	pacing    []*limit         // whose controllers run
 	back      []returning      // taken out of the Book, not yet given back to the store
 	emptied   []pacing.LimitID // cells of the legacy that nobody finds any more
@@ -170,6 +172,7 @@ func OpenTreasurer(ctx context.Context, cfg TreasurerConfig) (*Treasurer, error)
 	t.steady.advance(cfg.Clock.Now())
 	t.nodes.Store(max(cfg.Leaser.Nodes, 1))
 	t.groups.Store(&map[id.AdGroup]*groupState{})
+	t.replaced.Store(&map[pacing.LimitID]pacing.LimitID{})
 	t.clicks.Store(defaultDelay.Milliseconds())
 	t.views.Store(defaultDelay.Milliseconds())
 	if err := cfg.Leases.BeginLife(ctx, cfg.Node, cfg.Generation, cfg.Clock.Now().Add(t.life.lease)); err != nil {
@@ -302,6 +305,10 @@ func (t *Treasurer) commit(ctx context.Context, tok *events.Token, price money.N
 	}
 	if e, ok := t.holds.Take(tok.ID.Serial); ok {
 		chain, day, held = e.Chain, e.Day, e.Amount
+		if g := t.state(tok.AdGroup); g != nil && price > held && g.chain.Load() != nil && *g.chain.Load() != chain {
+			t.book.Release(&chain, day, held) // it needs more than is held, and that is in the present limits
+			chain, held = *g.chain.Load(), 0
+		}
 		since = t.limitsSince(tok.AdGroup, &chain)
 		t.cfg.Frequency.Commit(audience.FrequencySlot(e.Frequency))
 	} else if g := t.state(tok.AdGroup); g != nil && g.chain.Load() != nil {
@@ -331,7 +338,7 @@ func (t *Treasurer) limitsSince(group id.AdGroup, held *pacing.Chain) (since pac
 	if g := t.state(group); g != nil {
 		if now := g.chain.Load(); now != nil {
 			for i := range now {
-				if now[i] != held[i] {
+				if !t.sameLimit(held[i], now[i]) {
 					since[i] = now[i]
 				}
 			}
