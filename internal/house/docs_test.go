@@ -98,6 +98,53 @@ func checkInvariants(doc string, tests map[string]bool) (bad []string) {
 	return bad
 }
 
+var goTestRun = regexp.MustCompile("`[^`]*go test \\./([a-z0-9/]+) [^`]*-run '?([A-Za-z0-9_|\\\\]+)")
+
+// checkReliability wants every promise of the page to name tests that exist and a
+// command, and every `go test ./folder -run Pattern` to run something.
+func checkReliability(doc string, tests map[string]bool) (bad []string) {
+	promises, _, ok := strings.Cut(doc, "## What is not promised")
+	if !ok {
+		bad = append(bad, "RELIABILITY.md: no section \"What is not promised\"")
+	}
+	for _, n := range invariantTest.FindAllStringSubmatch(doc, -1) {
+		if !tests[n[1]+"."+n[2]] {
+			bad = append(bad, fmt.Sprintf("RELIABILITY.md: names %s in %s, which does not exist", n[2], n[1]))
+		}
+	}
+	for _, m := range goTestRun.FindAllStringSubmatch(doc, -1) {
+		for part := range strings.SplitSeq(m[2], `\|`) { // a bar inside a table
+			if !runsSomething(part, m[1], tests) {
+				bad = append(bad, fmt.Sprintf("RELIABILITY.md: -run %s finds no test in %s", part, m[1]))
+			}
+		}
+	}
+	rows := 0
+	for line := range strings.Lines(promises) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| promise ") {
+			continue
+		}
+		if rows++; len(cells) != 4 || !invariantTest.MatchString(cells[1]) || !strings.Contains(cells[3], "`") {
+			bad = append(bad, fmt.Sprintf("RELIABILITY.md: %.60q: want a promise, its tests, a figure and a command", line))
+		}
+	}
+	if rows == 0 {
+		bad = append(bad, "RELIABILITY.md: no promises")
+	}
+	return bad
+}
+
+// runsSomething reports whether a folder has a test with part in its name.
+func runsSomething(part, folder string, tests map[string]bool) bool {
+	for name := range tests {
+		if test, ok := strings.CutPrefix(name, folder+"."); ok && strings.HasPrefix(test, "Test") && strings.Contains(test, part) {
+			return true
+		}
+	}
+	return false
+}
+
 // testNames lists "folder.TestName" of every test and fuzz target.
 func testNames(files []*source) map[string]bool {
 	names := map[string]bool{}
@@ -170,6 +217,11 @@ func TestInvariantsNameTheirTests(t *testing.T) {
 	report(t, checkInvariants(r.read(t, "docs/INVARIANTS.md"), testNames(r.Sources)))
 }
 
+func TestReliabilityNamesItsTests(t *testing.T) {
+	r := repo(t)
+	report(t, checkReliability(r.read(t, "docs/RELIABILITY.md"), testNames(r.Sources)))
+}
+
 func TestGlossaryHasOneOwnerPerWord(t *testing.T) {
 	r := repo(t)
 	report(t, checkGlossary(r.read(t, "docs/GLOSSARY.md"), func(folder string) bool {
@@ -209,6 +261,14 @@ func TestDocumentRulesCanFail(t *testing.T) {
 	wantComplaint(t, checkInvariants("| I1 | rule | soon |\n", tests), "names no test")
 	wantComplaint(t, checkInvariants("| I2 | rule | `pacing.TestLimits` |\n", tests), "want I1")
 	wantComplaint(t, checkInvariants("", tests), "0 rows")
+
+	const rest = "\n## What is not promised\n"
+	wantComplaint(t, checkReliability("| x | `pacing.TestGone` | 0 | `go test ./pacing -run Limits` |"+rest, tests), "names TestGone")
+	wantComplaint(t, checkReliability("| x | `pacing.TestLimits` | 0 | `go test ./pacing -run 'Limits\\|Gone'` |"+rest, tests), "-run Gone finds no test")
+	wantComplaint(t, checkReliability("| x | `pacing.TestLimits` | `go test ./pacing -run Limits` |"+rest, tests), "want a promise")
+	wantComplaint(t, checkReliability("| x | TestLimits | 0 | `go test ./pacing -run Limits` |"+rest, tests), "want a promise")
+	wantComplaint(t, checkReliability("| x | `pacing.TestLimits` | 0 | `go test ./pacing -run Limits` |", tests), "no section")
+	wantComplaint(t, checkReliability(rest, tests), "no promises")
 
 	wantComplaint(t, checkDecision("docs/decisions/0001-x.md", "Date: 2026-11-22\nStatus: accepted\n", 2), "want 0002")
 	wantComplaint(t, checkDecision("docs/decisions/0001-x.md", "Status: accepted\n", 1), "needs the lines")
