@@ -38,6 +38,9 @@ func (s *Server) take() *scratch {
 }
 
 func (s *Server) give(sc *scratch) {
+	for i := range sc.resp.Ads { // a pooled answer keeps no old snapshot alive
+		sc.resp.Ads[i].Creative = nil
+	}
 	if cap(sc.out) > maxKept || cap(sc.trace) > maxKept || cap(sc.inflater.plain) > maxKept {
 		sc.out, sc.trace, sc.inflater.plain = nil, nil, nil
 	}
