@@ -26,5 +26,5 @@
 // beacon whose lease has run dry.
 //
 // Limits: the Max constants of request.go; MaxZone time zones; 1,000 refused
-// holds per auction.
+// holds per request.
 package serving

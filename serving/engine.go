@@ -213,7 +213,7 @@ func (e *Engine) fill(w *worker, from, to int, tr *Trace) {
 	}
 	w.cands, w.refs, w.gathered = w.cands[:0], w.refs[:0], 0
 	w.auction.Open()
-	for refused := 0; ; refused++ {
+	for {
 		for {
 			first := len(w.cands)
 			w.gather(slot, tr)
@@ -224,15 +224,14 @@ func (e *Engine) fill(w *worker, from, to int, tr *Trace) {
 		}
 		bad, reason := e.hold(w, w.auction.Close(&cfg, w.cands))
 		if bad < 0 {
-			w.tally()
+			w.tally(len(w.held))
 			tr.ran(w, &cfg)
 			e.place(w, from, tr)
 			return
 		}
-		w.lost[reason]++
 		tr.refuse(w, bad, reason)
-		w.drop(bad)
-		if refused >= maxRefusals {
+		w.drop(bad, reason)
+		if w.refused >= maxRefusals {
 			w.lost[ReasonHoldRefused] += uint32(len(w.cands))
 			tr.gaveUp(w)
 			return
@@ -243,10 +242,10 @@ func (e *Engine) fill(w *worker, from, to int, tr *Trace) {
 }
 
 // maxRefusals bounds the work that exhausted budgets can cause in one request: so
-// many refused holds, each an auction among the rest. A refused ad group is
-// marked and does not compete again until there is money. The bound counts
-// holds and not candidates, so that it ends a search that was cut short where it
-// ends a full one.
+// many refused holds over all its slots, each an auction among the rest. A refused
+// ad group is marked and does not compete again until there is money, in other
+// requests either. The bound counts holds and not candidates, so that it ends a
+// search that was cut short where it ends a full one.
 const maxRefusals = 1000
 
 // hold sets money and a frequency reservation aside for every winner, in rank

@@ -3,6 +3,7 @@ package serving
 import (
 	"encoding/binary"
 
+	"mazad/auction"
 	"mazad/audience"
 	"mazad/events"
 )
@@ -84,9 +85,18 @@ func (e *Engine) describe(w *worker, kind events.Kind) {
 }
 
 // tally counts why the candidates of the auction that counted lost. The reasons
-// are coarse here; a trace has them one by one.
-func (w *worker) tally() {
-	if n := len(w.cands) - len(w.held); n > 0 {
-		w.lost[ReasonOutbid] += uint32(n)
+// are coarse here; a trace has them one by one. Where nobody won, nobody was
+// outbid: each is below the floor, or worth nothing at its pacing.
+func (w *worker) tally(won int) {
+	if won > 0 {
+		w.lost[ReasonOutbid] += uint32(len(w.cands) - won)
+		return
+	}
+	for i := range w.cands {
+		if auction.Value(&w.cands[i]) <= 0 {
+			w.lost[ReasonPacing]++
+		} else {
+			w.lost[ReasonFloor]++
+		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // EngineVersion names the rules by which auctions are decided. Raise it with every
 // change that may decide one auction differently: replays of older recordings then
 // say so, and testdata/digests holds the digest of a seeded run for each.
-const EngineVersion = 1
+const EngineVersion = 2
 
 // Recording is everything that one auction was decided by, and its outcome: what
 // Replay decides it by again. It holds no user id, session, IP address or user

@@ -13,13 +13,14 @@ type search struct {
 	matching targeting.Scratch
 	next     int             // tier
 	matched  []targeting.Ord // of the tiers so far
-	screened []Reason        // parallel: why it may not compete in any slot
+	screened []Reason        // parallel: why it may not compete in any slot from here on
 	gathered int             // of matched, by the running auction
+	refused  int             // holds, in the request
 }
 
 // look begins the search: nothing is matched yet.
 func (w *worker) look() {
-	w.next, w.matched, w.screened, w.gathered = 0, w.matched[:0], w.screened[:0], 0
+	w.next, w.matched, w.screened, w.gathered, w.refused = 0, w.matched[:0], w.screened[:0], 0, 0
 	w.blocked.reset()
 	w.blocked.read(&w.snap.labels, w.req.BlockedDomains, w.req.BlockedCategories)
 }

@@ -20,7 +20,8 @@ func twins(t *testing.T, o campaigntest.Options, funded money.Micros, change fun
 	tiered, whole = newStage(t, o, funded), newStage(t, o, funded)
 	for i, s := range []*stage{tiered, whole} {
 		s.market.Rule = auction.Rule(o.Seed % 3)
-		s.engine.cfg.Market.Rule = s.market.Rule
+		s.market.MaxPerAdvertiser = int(o.Seed / 3 % 3)
+		s.engine.cfg.Market = s.market
 		change(&s.tree)
 		s.publishInTiers(t, []int{4, 1 << 30}[i])
 	}
@@ -68,6 +69,9 @@ func TestI3TiersChangeNothing(t *testing.T) {
 		o := campaigntest.Options{AdGroups: 20 + r.IntN(200), Seed: uint64(n + 1), CPMOnly: n%4 == 0}
 		tiered, whole := twins(t, o, money.Micros(1_000_000+r.Int64N(1_000_000_000)), hardship(r))
 		for i := range 60 {
+			if i%20 == 10 {
+				shake(t, r, tiered, whole)
+			}
 			tiered.request(i, 1+i%4, &req)
 			if i%3 == 0 {
 				req.Door = DoorOpenRTB
@@ -85,6 +89,31 @@ func TestI3TiersChangeNothing(t *testing.T) {
 	}
 	if early < uint64(worlds)*60 {
 		t.Errorf("the tiers spared %d ad groups in all: the test proves little", early)
+	}
+}
+
+// shake gives both corridors the same new rates and multipliers, above One too.
+func shake(t *testing.T, r *rand.Rand, stages ...*stage) {
+	t.Helper()
+	learner, err := prediction.NewLearner(prediction.Config{})
+	must(t, err)
+	for _, ad := range stages[0].tree.Ads {
+		key := prediction.Key{Ad: ad.ID, AdGroup: ad.AdGroup, Campaign: ad.Campaign}
+		for range r.IntN(40) {
+			learner.Observe(&key, prediction.SawImpression)
+			if r.IntN(4) == 0 {
+				learner.Observe(&key, prediction.SawClick)
+			}
+		}
+	}
+	model, seed := learner.Publish(2), r.Uint64()
+	for _, s := range stages {
+		snap := s.engine.Snapshot().withModel(model)
+		for _, state := range snap.states {
+			r := rand.New(rand.NewPCG(seed, uint64(state.id)))
+			state.pace.Store([]uint64{0, 1, uint64(money.One) / 3, uint64(money.One), 2 * uint64(money.One)}[r.IntN(5)])
+		}
+		s.engine.Publish(snap)
 	}
 }
 

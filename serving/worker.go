@@ -53,6 +53,7 @@ type worker struct {
 type ref struct {
 	ord targeting.Ord
 	ad  uint32 // into Snapshot.ads
+	at  uint32 // into search.matched
 }
 
 // holding is money set aside for a winner.
@@ -119,7 +120,7 @@ func (w *worker) gather(slot *Slot, tr *Trace) {
 			tr.lose(w, ord, reason)
 			continue
 		}
-		w.refs = append(w.refs, ref{ord: ord, ad: ad})
+		w.refs = append(w.refs, ref{ord: ord, ad: ad, at: uint32(w.gathered)})
 		w.cands = append(w.cands, auction.Candidate{
 			Ad: uint64(w.snap.fits[ad].ad), Advertiser: uint64(g.advertiser), Bid: g.bid, Rate: w.snap.fits[ad].rate, Pacing: money.PPB(g.hot.pace.Load()),
 		})
@@ -202,8 +203,13 @@ func fitsSlot(f *adFit, slot *Slot) Reason {
 
 func isHTTPS(u string) bool { return u == "" || len(u) > 8 && u[:8] == "https://" }
 
-// drop takes a candidate out of the auction, keeping the order of the others.
-func (w *worker) drop(i int) {
+// drop takes a candidate whose hold was refused out of the auction, keeping the
+// order of the others, and out of the later auctions of the request: each would
+// be refused the same hold again.
+func (w *worker) drop(i int, reason Reason) {
+	w.lost[reason]++
+	w.refused++
+	w.screened[w.refs[i].at] = reason
 	w.cands = append(w.cands[:i], w.cands[i+1:]...)
 	w.refs = append(w.refs[:i], w.refs[i+1:]...)
 }
