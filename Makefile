@@ -10,6 +10,11 @@ export CGO_ENABLED := 0
 # Packages with few dependencies, cheap to build a second time for the race detector.
 RACE := ./targeting/... ./audience/... ./auction/... ./prediction/... ./pacing/... ./internal/...
 
+# Suites that start whole nodes with all engines and wait for them: beside others on
+# two cores their limits of seconds would measure the others.
+ALONE := cmd/mazad bench/crash
+ALONE_PATTERN := $(subst $() ,|,$(ALONE))
+
 .PHONY: help demo test soak check build bench engines fuzz clean-data need
 
 help: ## this list
@@ -20,7 +25,9 @@ demo: engines build ## build, start everything on this machine, seed a small wor
 
 test: engines ## every test, at most 20 minutes from cold on 2 cores
 	$(GO) vet ./...
-	set -o pipefail; $(GO) test -json -timeout 15m ./... | $(GO) run ./internal/testlog
+	set -o pipefail; $(GO) test -json -timeout 15m $$($(GO) list ./... | grep -vE '/($(ALONE_PATTERN))$$') | $(GO) run ./internal/testlog
+	@echo "one after another: the suites that run whole nodes"
+	set -o pipefail; $(GO) test -p 1 -json -timeout 15m $(ALONE:%=./%) | $(GO) run ./internal/testlog
 	@if command -v "$$($(GO) env CC)" >/dev/null; then \
 	  set -o pipefail; echo "again with the race detector: the quiet rooms"; \
 	  CGO_ENABLED=1 $(GO) test -race -short -json $(RACE) | $(GO) run ./internal/testlog; \

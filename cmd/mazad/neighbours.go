@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -85,7 +86,8 @@ func (b *neighbours) refresh(ctx context.Context) error {
 	return b.relay.SetPeers(addresses)
 }
 
-// stillLeased takes out of gone who may still spend by the store's account.
+// stillLeased takes out of gone who may still spend: a life that ran out renews and
+// bills nothing, though its leases stay set aside until they are freed.
 func (b *neighbours) stillLeased(ctx context.Context, gone map[uint16]bool) error {
 	for node, silent := range gone {
 		if !silent {
@@ -95,7 +97,8 @@ func (b *neighbours) stillLeased(ctx context.Context, gone map[uint16]bool) erro
 		if err != nil {
 			return err
 		}
-		gone[node] = len(leases) == 0
+		now := b.clock.Now()
+		gone[node] = !slices.ContainsFunc(leases, func(l ledger.Lease) bool { return l.ExpiresAt.After(now) })
 	}
 	return nil
 }
