@@ -187,7 +187,7 @@ func TestReplayCommand(t *testing.T) {
 		t.Helper()
 		for _, c := range []struct{ auction, says, fails string }{
 			{explained.AuctionID, "EQUAL: the same decision, bit for bit", ""},
-			{other, "another engine: version 0 (an older build) decided it, version 1", errReplayDiffers.Error()},
+			{other, fmt.Sprintf("another engine: version 0 (an older build) decided it, version %d", serving.EngineVersion), errReplayDiffers.Error()},
 			{plain, "not in the sample: a share of 0 ", errNotReplayed.Error()},
 			{"nonsense", "want 32 hexadecimal digits", errNotReplayed.Error()},
 			{id.MakeEvent(now, 0, part, 1<<40).String(), "no auction with this id is known here", errNotReplayed.Error()},
