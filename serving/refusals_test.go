@@ -6,6 +6,7 @@ import (
 	"mazad/campaign"
 	"mazad/campaign/campaigntest"
 	"mazad/internal/money"
+	"mazad/pacing"
 )
 
 // broke is a corridor in which every ad group matches everybody and can pay for
@@ -84,4 +85,30 @@ func TestNobodyIsOutbidByNobody(t *testing.T) {
 		state.pace.Store(0)
 	}
 	ask(0, ReasonPacing)
+}
+
+// TestAWinnerWithoutRoomIsOverload: an answer is empty because there was no room for
+// the winner's token, and not because the others lost to it.
+func TestAWinnerWithoutRoomIsOverload(t *testing.T) {
+	s := newStage(t, campaigntest.Options{AdGroups: 30, Seed: 3, CPMOnly: true}, 1_000_000_000_000)
+	for i := range s.tree.AdGroups {
+		s.tree.AdGroups[i] = blank(s.tree.AdGroups[i])
+	}
+	s.publish(t)
+	holds, err := pacing.NewHolds(pacing.HoldsConfig{Capacity: 1})
+	must(t, err)
+	s.treasurer.holds = holds
+	var req Request
+	var resp Response
+	for i := range 10_000 {
+		s.request(i, 1, &req)
+		s.engine.Decide(&req, &resp)
+		if len(resp.Ads) == 0 {
+			if resp.Reason != ReasonOverload {
+				t.Errorf("request %d is empty for %s", i, resp.Reason)
+			}
+			return
+		}
+	}
+	t.Error("there was room for everything")
 }

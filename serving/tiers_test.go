@@ -174,3 +174,38 @@ func TestTierBoundsHold(t *testing.T) {
 		}
 	}
 }
+
+// TestI9ReasonsHardlyDependOnHowFarWasLooked: an answer is empty for the reason that
+// a search of everything names, but for a few where what was left out would have been
+// refused for another reason before the floor.
+func TestI9ReasonsHardlyDependOnHowFarWasLooked(t *testing.T) {
+	r := rand.New(rand.NewPCG(77, 1))
+	var req Request
+	var a, b Response
+	empty, differ := 0, 0
+	for n := range 30 {
+		o := campaigntest.Options{AdGroups: 20 + r.IntN(200), Seed: uint64(n + 1), CPMOnly: n%4 == 0}
+		tiered, whole := twins(t, o, money.Micros(1_000_000+r.Int64N(1_000_000_000)), hardship(r))
+		for i := range 60 {
+			tiered.request(i, 1+i%4, &req)
+			if i%3 == 0 {
+				req.Door = DoorOpenRTB
+			}
+			for k := range req.Slots {
+				req.Slots[k].Floor = money.Nanos(r.Int64N(6) * 1_900_000)
+			}
+			tiered.engine.Decide(&req, &a)
+			whole.engine.Decide(&req, &b)
+			if len(a.Ads) == 0 {
+				empty++
+				if a.Reason != b.Reason {
+					differ++
+				}
+			}
+		}
+	}
+	t.Logf("%d of %d empty answers", differ, empty)
+	if empty < 200 || differ > empty/10 {
+		t.Errorf("%d of %d empty answers name another reason than a search of everything", differ, empty)
+	}
+}

@@ -214,7 +214,9 @@ func (w *worker) drop(i int, reason Reason) {
 	w.refs = append(w.refs[:i], w.refs[i+1:]...)
 }
 
-// whyEmpty names the commonest reason when nothing was placed.
+// whyEmpty names the commonest reason when nothing was placed. Of a search that
+// stopped before it had met everybody, without a winner, that is the floor: all
+// the rest are below it.
 func (w *worker) whyEmpty() Reason {
 	switch {
 	case len(w.resp.Ads) > 0:
@@ -223,6 +225,10 @@ func (w *worker) whyEmpty() Reason {
 		return ReasonNoSlot
 	case len(w.matched) == 0 && w.rest() == 0:
 		return ReasonNoMatch
+	case w.lost[ReasonOverload] > 0: // somebody won
+		return ReasonOverload
+	case w.rest() > 0 && w.refused < maxRefusals:
+		return ReasonFloor
 	}
 	best, n := ReasonFloor, uint32(0)
 	for r, c := range w.lost {
