@@ -35,6 +35,7 @@ test: engines ## every test, at most 20 minutes from cold on 2 cores
 
 soak: engines ## the long forms of the fault tests: ten times as many power cuts (as root), 1,000 kills
 	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'TestI4|PowerCut|KilledAnywhere' ./cmd/mazad ./bench/crash | $(GO) run ./internal/testlog
+	set -o pipefail; MAZAD_SOAK=1 $(GO) test -json -timeout 3h -run 'Flipped' ./events/archive | $(GO) run ./internal/testlog
 	set -o pipefail; MAZAD_AUCTIONS=1000000 $(GO) test -json -timeout 3h -run 'NodesNeverPassALimit' ./serving | $(GO) run ./internal/testlog
 
 check: need ## what to run before a commit: vet, the house rules, the short tests
