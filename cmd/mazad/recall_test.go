@@ -79,24 +79,32 @@ func tail(t testing.TB, cfg Config, n int) {
 	}
 }
 
+// stoppedAfterAnImpression is a node that billed one impression and was stopped: the
+// URL of that impression, the checkpoint that it left and its file.
+func stoppedAfterAnImpression(t *testing.T, cfg Config) (impression, file string, checkpoint []byte) {
+	t.Helper()
+	h := openHouse(t, cfg)
+	h.newAgency().adGroup("")
+	h.until("the first ad", 2*time.Second, func() bool { return len(h.feed(plainRequest).Ads) > 0 })
+	impression = h.feed(plainRequest).Ads[0].ImpURL
+	h.call("GET", impression, "", nil, nil)
+	if err := h.stop(); err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(cfg.DataDir, "checkpoint")
+	checkpoint, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("a node that was stopped left no checkpoint: %v", err)
+	}
+	return impression, file, checkpoint
+}
+
 // TestStartWithTenMillionTokens: a node that has ten million used tokens that may
 // still come back, and 100,000 records behind its checkpoint, serves within three
 // seconds, and knows them.
 func TestStartWithTenMillionTokens(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
-	h := openHouse(t, cfg)
-	h.newAgency().adGroup("")
-	h.until("the first ad", 2*time.Second, func() bool { return len(h.feed(plainRequest).Ads) > 0 })
-	ad := h.feed(plainRequest).Ads[0]
-	h.call("GET", ad.ImpURL, "", nil, nil)
-	if err := h.stop(); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(cfg.DataDir, "checkpoint")
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("a node that was stopped left no checkpoint: %v", err)
-	}
+	impression, file, raw := stoppedAfterAnImpression(t, cfg)
 	now := time.Now().UnixMilli()
 	full := withTokens(t, raw, manyTokens, now)
 	if err := os.WriteFile(file, full, 0o600); err != nil {
@@ -108,13 +116,13 @@ func TestStartWithTenMillionTokens(t *testing.T) {
 	}
 	tail(t, cfg, records)
 	begin := time.Now()
-	h = openHouse(t, cfg)
+	h := openHouse(t, cfg)
 	took := time.Since(begin)
 	t.Logf("started in %s with %d tokens (checkpoint of %d bytes) and %d records behind it", took, manyTokens, len(full), records)
 	if took > 3*time.Second {
 		t.Errorf("started in %s, want 3 s at most", took)
 	}
-	if status, word := beacon(t, h, ad.ImpURL); status != 200 || word != "repeat" {
+	if status, word := beacon(t, h, impression); status != 200 || word != "repeat" {
 		t.Errorf("a token used before the checkpoint: %d %q", status, word)
 	}
 	for _, i := range []uint64{0, 1, manyTokens / 2, manyTokens - 1} {
@@ -133,19 +141,7 @@ func TestStartWithTenMillionTokens(t *testing.T) {
 // knows the same.
 func TestADamagedCheckpointIsNamedAndMadeAnew(t *testing.T) {
 	cfg := testConfig(t, t.TempDir())
-	h := openHouse(t, cfg)
-	h.newAgency().adGroup("")
-	h.until("the first ad", 2*time.Second, func() bool { return len(h.feed(plainRequest).Ads) > 0 })
-	ad := h.feed(plainRequest).Ads[0]
-	h.call("GET", ad.ImpURL, "", nil, nil)
-	if err := h.stop(); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(cfg.DataDir, "checkpoint")
-	good, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	impression, file, good := stoppedAfterAnImpression(t, cfg)
 	for _, damage := range []func([]byte) []byte{
 		func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
 		func(b []byte) []byte { return b[:len(b)/3] },
@@ -171,8 +167,8 @@ func TestADamagedCheckpointIsNamedAndMadeAnew(t *testing.T) {
 			t.Errorf("it was not made anew: %d bytes, %v", len(again), err)
 		}
 	}
-	h = openHouse(t, cfg)
-	if status, word := beacon(t, h, ad.ImpURL); status != 200 || word != "repeat" {
+	h := openHouse(t, cfg)
+	if status, word := beacon(t, h, impression); status != 200 || word != "repeat" {
 		t.Errorf("a token used before: %d %q", status, word)
 	}
 }
